@@ -1,0 +1,157 @@
+"""Undoing what was posted: the mirror of an earn, and of a redemption on its original lots."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from ledger.kernel.book import Book, Bucket, Entry, Lot, Transaction, move
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What left a lot for good, net, in points: the sums of its entries by bucket."""
+
+    redeemed: int = 0
+    paid: int = 0
+    owed: int = 0
+    forgiven: int = 0
+
+    @property
+    def takeable(self) -> int:
+        """The spent points that no reversal has taken back, charged as debt or forgiven yet.
+
+        Expired and reversed points are not in it: they are never taken twice.
+        """
+        return self.redeemed + self.paid - self.owed - self.forgiven
+
+
+def take_back(book: Book, transaction: Transaction, lot: Lot, points: int) -> int:
+    """Move up to `points` of a lot to REVERSED: pending, then available, then locked.
+
+    Returns how many of them the lot no longer had.
+    """
+    for state in (Bucket.PENDING, Bucket.AVAILABLE, Bucket.LOCKED):
+        held = {
+            Bucket.PENDING: lot.pending,
+            Bucket.AVAILABLE: lot.available,
+            Bucket.LOCKED: lot.locked,
+        }[state]
+        share = min(points, held)
+        if share:
+            move(book, transaction, lot, state, Bucket.REVERSED, share)
+            points -= share
+            if state is Bucket.LOCKED:
+                _shrink_locks(book, lot, share)
+            if state is Bucket.PENDING and not lot.pending:
+                _unmark(book, lot)
+    return points
+
+
+def charge(book: Book, transaction: Transaction, lot: Lot, points: int) -> None:
+    """Owe points of a lot that were spent: DEBT to REVERSED, which leaves the lot as it is."""
+    move(book, transaction, lot, Bucket.DEBT, Bucket.REVERSED, points)
+
+
+def _shrink_locks(book: Book, lot: Lot, points: int) -> None:
+    """Take `points` from what open locks hold of a lot, newest lock first."""
+    for lock in reversed(book.locks.values()):
+        for held in lock.lots if lock.open else ():
+            if held.lot == lot.id and held.points:
+                share = min(points, held.points)
+                held.points -= share
+                points -= share
+                book.changed_locks.add(lock.id)
+    assert points == 0, "locked points without a lock"
+
+
+def _unmark(book: Book, lot: Lot) -> None:
+    for lock in book.locks.values():
+        for held in lock.lots if lock.open else ():
+            if held.lot == lot.id and held.marked:
+                held.marked = False
+                book.changed_locks.add(lock.id)
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """Points that a redemption's reversal gave back, and what became of them.
+
+    `treated` is RESTORED, EXPIRED (past its date), GRACE (past its date, given the programme's
+    grace) or DEBT (they had never been there: an offline shortfall).
+    """
+
+    lot: UUID | None
+    points: int
+    expires_at: datetime | None
+    treated: str
+
+
+def restore(
+    book: Book,
+    transaction: Transaction,
+    spent: Iterable[Entry],
+    points: int,
+    *,
+    payers: Callable[[], Iterable[tuple[UUID, int]]],
+    grace_until: datetime | None,
+) -> list[Restored]:
+    """Undo `points` of a redemption, the last spent first, on the lots they came from.
+
+    So a part taken back leaves the books as if less had been redeemed. `spent` are the
+    redemption's entries net of earlier reversals, in posting order; `payers` yields the lots
+    that paid debt, latest first, with what each paid, and is asked only if debt was paid.
+    """
+    restored = []
+    for entry in reversed(list(spent)):
+        share = min(points, entry.points)
+        if not share:
+            continue
+        points -= share
+        if entry.lot is None:
+            restored += _forgive_credit(
+                book, transaction, entry.point_type, share, payers, grace_until
+            )
+        else:
+            lot = book.lots[entry.lot]
+            move(book, transaction, lot, Bucket.REDEEMED, Bucket.AVAILABLE, share)
+            restored.append(_date(book, transaction, lot, share, grace_until))
+    assert points == 0, "a reversal takes back no more than was redeemed"
+    return restored
+
+
+def _forgive_credit(  # Six facts decide it; a class for them would hide the two moves.
+    book: Book,
+    transaction: Transaction,
+    point_type: int,
+    points: int,
+    payers: Callable[[], Iterable[tuple[UUID, int]]],
+    grace_until: datetime | None,
+) -> list[Restored]:
+    """Undo a shortfall: REDEEMED to DEBT, and what was already paid back to who paid it."""
+    account = book.account(point_type)
+    move(book, transaction, None, Bucket.REDEEMED, Bucket.DEBT, points, point_type)
+    overpaid = max(0, -account.debt)
+    restored = [Restored(None, points - overpaid, None, "DEBT")] if points > overpaid else []
+    for lot_id, paid in payers() if overpaid else ():
+        share = min(overpaid, paid)
+        if not share:
+            continue
+        lot = book.lots[lot_id]
+        move(book, transaction, lot, Bucket.DEBT, Bucket.AVAILABLE, share)
+        restored.append(_date(book, transaction, lot, share, grace_until))
+        overpaid -= share
+    assert overpaid == 0, "debt was paid by no lot"
+    return restored
+
+
+def _date(
+    book: Book, transaction: Transaction, lot: Lot, points: int, grace_until: datetime | None
+) -> Restored:
+    """Let points whose date has passed expire again at once, or live for the grace."""
+    if lot.expires_at is None or lot.expires_at > transaction.posted_at:
+        return Restored(lot.id, points, lot.expires_at, "RESTORED")
+    if grace_until and not (lot.available - points):
+        lot.expires_at = grace_until
+        return Restored(lot.id, points, grace_until, "GRACE")
+    move(book, transaction, lot, Bucket.AVAILABLE, Bucket.EXPIRED, points)
+    return Restored(lot.id, points, lot.expires_at, "EXPIRED")

@@ -1,0 +1,158 @@
+"""Reads of the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from threading import Lock
+from zoneinfo import ZoneInfo
+
+from ledger.errors import NoRate, PointTypeUnknown
+from ledger.models import PointType, PointValue
+from loyalty.models import Program
+from partners.models import Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The money that one smallest unit of a point type is worth in a period."""
+
+    currency: str
+    value: Decimal
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointTypeFacts:
+    """A point type as postings use it."""
+
+    id: int
+    code: str
+    redeemable: bool
+    qualifying: bool
+    expiry: str
+    minimum: int
+    step: int
+    daily_limit: int | None
+    debt_policy: str
+    zero_earn_is_activity: bool
+    active: bool
+    rates: tuple[Rate, ...]
+
+    def rate(self, currency: str, at: datetime) -> Decimal:
+        """Return the money value of one smallest unit in `currency` at an instant.
+
+        :raises NoRate: if none is in force.
+        """
+        for rate in self.rates:
+            begun = rate.valid_from <= at
+            if rate.currency == currency and begun and (not rate.valid_to or at < rate.valid_to):
+                return rate.value
+        raise NoRate(currency=currency, at=at)
+
+    def value_of(self, points: int, currency: str, at: datetime) -> Decimal:
+        """Return what points are worth in `currency`, rounded down to the cent."""
+        worth = self.rate(currency, at) * points
+        return worth.quantize(Decimal("0.01"), rounding=ROUND_DOWN)
+
+    def points_for(self, amount: Decimal, currency: str, at: datetime) -> int:
+        """Return the least points that are worth at least `amount` in `currency`."""
+        return int((amount / self.rate(currency, at)).to_integral_value(rounding=ROUND_CEILING))
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What every posting needs of the programme; each process keeps it for one epoch."""
+
+    epoch: int
+    zone: ZoneInfo
+    currency: str
+    accepted_lateness: timedelta
+    future_tolerance: timedelta
+    offline_window: timedelta
+    offline_floor: Decimal | None
+    claim_window: timedelta
+    redemption_grace: timedelta | None
+    point_types: Mapping[int, PointTypeFacts]
+    outlets: frozenset[tuple[int, str]]
+
+    def point_type(self, code: str) -> PointTypeFacts:
+        """Return the active point type of this code.
+
+        :raises PointTypeUnknown: if there is none.
+        """
+        for facts in self.point_types.values():
+            if facts.code == code and facts.active:
+                return facts
+        raise PointTypeUnknown(code)
+
+
+_loaded: Configuration | None = None
+_loading = Lock()
+
+
+def configuration(epoch: int | None = None) -> Configuration:
+    """Return the programme's configuration of this epoch, as read under a lock or beside it.
+
+    Costs nothing while the epoch stands, three queries when it has moved. Without an epoch, the
+    current one is read first.
+    """
+    global _loaded  # noqa: PLW0603 One configuration a process; swapped whole, never changed.
+    if epoch is None:
+        epoch = Program.objects.values_list("epoch", flat=True).get(pk=1)
+    loaded = _loaded
+    if loaded is None or loaded.epoch != epoch:
+        with _loading:
+            loaded = _loaded = _load()
+    return loaded
+
+
+def point_type_id(code: str) -> int:
+    """Return the id of a point type; it never changes, so a cached one needs no look at the epoch.
+
+    :raises PointTypeUnknown: if there is none.
+    """
+    try:
+        return (_loaded or configuration()).point_type(code).id
+    except PointTypeUnknown:
+        return configuration().point_type(code).id
+
+
+def _load() -> Configuration:
+    program = Program.objects.get(pk=1)
+    rates: dict[int, list[Rate]] = {}
+    for value in PointValue.objects.order_by("-valid_from"):
+        rate = Rate(value.currency, value.value, value.valid_from, value.valid_to)
+        rates.setdefault(value.point_type_id, []).append(rate)
+    return Configuration(
+        epoch=program.epoch,
+        zone=ZoneInfo(program.time_zone),
+        currency=program.currency,
+        accepted_lateness=program.accepted_lateness,
+        future_tolerance=program.future_tolerance,
+        offline_window=program.offline_window,
+        offline_floor=program.offline_floor,
+        claim_window=program.claim_window,
+        redemption_grace=program.redemption_grace,
+        point_types={
+            row.pk: PointTypeFacts(
+                id=row.pk,
+                code=row.code,
+                redeemable=row.redeemable,
+                qualifying=row.qualifying,
+                expiry=row.expiry,
+                minimum=row.minimum,
+                step=row.step,
+                daily_limit=row.daily_limit,
+                debt_policy=row.debt_policy,
+                zero_earn_is_activity=row.zero_earn_is_activity,
+                active=row.active,
+                rates=tuple(rates.get(row.pk, ())),
+            )
+            for row in PointType.objects.order_by("pk")
+        },
+        outlets=frozenset(
+            Outlet.objects.filter(active=True).values_list("partner_id", "code")
+        ),
+    )

@@ -1,0 +1,61 @@
+"""Checks that several use cases make under the lock. Each refuses or returns nothing."""
+
+from datetime import datetime
+
+from ledger.errors import InFuture, TooOld
+from ledger.kernel.book import Book, Header
+from ledger.kernel.dates import expires_at, parse_policy
+from ledger.kernel.postings import extend_activity
+from ledger.queries import Configuration
+from ledger.services.posting import OpenBook
+from members import stages
+from members.errors import CardBlocked, StageForbids
+from partners.errors import OutletUnknown
+
+
+def may_earn(book: OpenBook) -> None:
+    """:raises StageForbids: if the member's stage does not allow earning."""
+    if not stages.may_earn(book.member.stage):
+        raise StageForbids(stage=book.member.stage, action="earn")
+
+
+def may_redeem(book: OpenBook) -> None:
+    """:raises StageForbids: if the member's stage does not allow redeeming."""
+    if not stages.may_redeem(book.member.stage):
+        raise StageForbids(stage=book.member.stage, action="redeem")
+
+
+def card_works(book: OpenBook) -> None:
+    """:raises CardBlocked: if the card that named the member is stolen, lost, blocked or closed."""
+    if book.card and book.card.status not in ("ACTIVE", "REPLACED"):
+        raise CardBlocked(status=book.card.status)
+
+
+def outlet_known(configuration: Configuration, partner_id: int, outlet: str | None) -> None:
+    """:raises OutletUnknown: if the outlet is not an active one of the partner."""
+    if outlet is not None and (partner_id, outlet) not in configuration.outlets:
+        raise OutletUnknown(outlet=outlet)
+
+
+def in_time(
+    configuration: Configuration, occurred_at: datetime, at: datetime, *, offline: bool = False
+) -> None:
+    """Refuse a till's time that is too long ago or has not come yet.
+
+    :raises TooOld: if it is before the accepted lateness, or before the offline window.
+    :raises InFuture: if it is later than the tolerance allows.
+    """
+    window = configuration.offline_window if offline else configuration.accepted_lateness
+    if occurred_at < at - window:
+        raise TooOld(accepted_from=at - window)
+    if occurred_at > at + configuration.future_tolerance:
+        raise InFuture(accepted_to=at + configuration.future_tolerance)
+
+
+def note_activity(book: Book, configuration: Configuration, header: Header) -> None:
+    """Move forward the expiry of lots whose policy follows activity (DESIGN 2.7)."""
+    for text in book.activity:
+        policy = parse_policy(text)
+        until = expires_at(header.occurred_at, policy, configuration.zone)
+        if until is not None:
+            extend_activity(book, text, until)

@@ -1,0 +1,420 @@
+"""The posting kernel: the only code that locks and writes the books.
+
+A use case locks a book, looks for a replay, settles, checks, posts and writes, in one
+transaction (DESIGN 2.2):
+
+    book = posting.lock(member, at=at, find=Find(partner_id, kind, reference))
+    if earlier := posting.replayed(book, digest): ...
+    posting.settle(book)
+    transaction = begin(book.book, Header(...))
+    postings.redeem(book.book, transaction, ...)
+    finish(book.book, transaction)
+    posting.write(book)
+
+`lock` and `write` are one SQL statement each, in hand-written SQL (`ledger/sql`), sent through
+a server-side psycopg cursor so that they stay prepared; everything between is memory.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType
+from uuid import UUID
+
+import msgspec
+import psycopg
+from django.db import connection
+from django.db.utils import IntegrityError
+
+from ledger.kernel.book import Account, Book, Lock, Lot
+from ledger.kernel.settlement import settle as settle_book
+from loyalty.errors import ReferenceConflict
+from members.errors import MemberNotFound
+
+
+class Lots(StrEnum):
+    """Which lots an operation needs beside those that are due."""
+
+    DUE = "DUE"
+    COVER = "COVER"
+    ALL = "ALL"
+
+
+class MemberFacts(msgspec.Struct):
+    """What a posting has to know of the member, as it stands under the lock."""
+
+    id: int
+    number: str
+    stage: str
+    tier: str | None
+    enrolled_by: int | None
+
+
+class CardFacts(msgspec.Struct):
+    """The card by which the member was named."""
+
+    number: str
+    status: str
+    closed_at: datetime | None
+
+
+class Earlier(msgspec.Struct):
+    """A transaction that a reference already names."""
+
+    id: UUID
+    digest: str | None
+    part: int
+
+
+class _LoadedBook(msgspec.Struct):
+    member: MemberFacts
+    house: int
+    epoch: int
+    version: int
+    last_posted_at: datetime | None
+    due_at: datetime | None
+    later_due: datetime | None
+    activity: list[str]
+    accounts: list[Account]
+    lots: list[Lot]
+    locks: list[Lock]
+
+
+class _OpenedBook(msgspec.Struct):
+    book: _LoadedBook
+    card: CardFacts | None
+    earlier: list[Earlier] | None
+
+
+_decode_opened = msgspec.json.Decoder(_OpenedBook).decode
+_decode_loaded = msgspec.json.Decoder(_LoadedBook).decode
+
+
+@dataclass(slots=True)
+class OpenBook:
+    """A member's book with what else was read beside it."""
+
+    book: Book
+    member: MemberFacts
+    epoch: int
+    from_version: int
+    from_due: datetime | None = None
+    card: CardFacts | None = None
+    earlier: Sequence[Earlier] = ()
+    facts: bytes | str | None = None
+
+
+# A book whose row lock this database transaction holds; only `lock` makes one.
+LockedBook = NewType("LockedBook", OpenBook)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A reference to look for under the lock: it is unique per partner and kind."""
+
+    partner_id: int
+    kind: str
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alongside:
+    """A SQL function of an app above, called in the same statement with one JSON argument.
+
+    So a purchase reads its facts and stores its evaluation without a statement more, and the
+    ledger need not know what they are.
+    """
+
+    function: str
+    argument: bytes = field(repr=False)
+
+
+_OPEN = "SELECT ledger_open_book(%s::jsonb, %s, %s, %s, %s, %s, %s, %s)::text"
+
+
+def lock(
+    member: dict[str, Any],
+    *,
+    at: datetime,
+    find: Find | None = None,
+    lots: Lots = Lots.DUE,
+    cover: tuple[int, int] | None = None,
+    alongside: Alongside | None = None,
+) -> LockedBook:
+    """Lock the book of the member that a reference names, and load it, in one statement.
+
+    `member` is `{"number": …}`, `{"card": …}`, `{"alias": {…}}` or `{"id": …}`; of a merged
+    member, the survivor's book is locked. `cover` is a point type and an amount whose
+    soonest-expiring lots are loaded. The lock is held until the caller's transaction ends.
+
+    :raises MemberNotFound: if the reference names nobody.
+    """
+    assert connection.in_atomic_block, "points move inside a transaction"
+    point_type, amount = cover or (None, None)
+    row = execute(
+        _OPEN + (f", {alongside.function}(%s::jsonb)::text" if alongside else ", NULL"),
+        (
+            msgspec.json.encode(member).decode(),
+            at,
+            find.partner_id if find else None,
+            find.kind if find else None,
+            find.reference if find else None,
+            str(lots),
+            point_type,
+            amount,
+            *((alongside.argument.decode(),) if alongside else ()),
+        ),
+    )
+    if row[0] is None:
+        raise MemberNotFound
+    opened = _decode_opened(row[0])
+    book = _opened(opened.book, at)
+    book.card, book.earlier, book.facts = opened.card, opened.earlier or (), row[1]
+    return LockedBook(book)
+
+
+def lock_many(
+    members: Sequence[dict[str, Any]],
+    *,
+    at: datetime,
+    lots: Lots = Lots.DUE,
+) -> dict[int, LockedBook]:
+    """Lock the books of several members in the order of their ids, each once; by member id.
+
+    :raises MemberNotFound: if one of the references names nobody.
+    """
+    ids: set[int] = set()
+    for member in members:
+        found = execute("SELECT ledger_resolve(%s::jsonb)", (msgspec.json.encode(member).decode(),))
+        if found[0] is None:
+            raise MemberNotFound
+        ids.add(found[0])
+    return {key: lock({"id": key}, at=at, lots=lots) for key in sorted(ids)}
+
+
+def read(
+    member: dict[str, Any], *, at: datetime, lots: Lots = Lots.DUE
+) -> OpenBook:
+    """Return a member's book as it stands at `at`, settled in memory; nothing is written.
+
+    One statement, one snapshot. The figures equal those that a posting at `at` would settle to,
+    because both are settled by the same function.
+
+    :raises MemberNotFound: if the reference names nobody.
+    """
+    row = execute(
+        "SELECT ledger_load_book(ledger_resolve(%s::jsonb), %s, %s, NULL, NULL)::text",
+        (msgspec.json.encode(member).decode(), at, str(lots)),
+    )
+    if row[0] is None:
+        raise MemberNotFound
+    book = _opened(_decode_loaded(row[0]), at)
+    settle_book(book.book)
+    return book
+
+
+def _opened(loaded: _LoadedBook, at: datetime) -> OpenBook:
+    book = Book(
+        member_id=loaded.member.id,
+        version=loaded.version,
+        house=loaded.house,
+        accounts={account.point_type: account for account in loaded.accounts},
+        last_posted_at=loaded.last_posted_at,
+        later_due=loaded.later_due,
+        activity=loaded.activity,
+        lots={lot.id: lot for lot in loaded.lots},
+        locks={each.id: each for each in loaded.locks},
+    )
+    book.open_at(at)
+    return OpenBook(book, loaded.member, loaded.epoch, loaded.version, loaded.due_at)
+
+
+def replayed(book: LockedBook, digest: bytes) -> Earlier | None:
+    """Return the transaction that already posted this content under the reference, if one did.
+
+    :raises ReferenceConflict: if the reference names other content.
+    """
+    if not book.earlier:
+        return None
+    first = book.earlier[0]
+    if first.digest != digest.hex():
+        raise ReferenceConflict
+    return first
+
+
+def settle(book: LockedBook) -> None:
+    """Post what is due by `posted_at`: lock ends, releases and expiries (DESIGN 2.4)."""
+    settle_book(book.book)
+
+
+def load_lots(book: LockedBook, lot_ids: Iterable[UUID]) -> list[Lot]:
+    """Return these lots, open or not, reading those that the book does not hold yet.
+
+    They are read after the lock, in a later snapshot, so they are as the lock found them.
+    """
+    wanted = list(dict.fromkeys(lot_ids))
+    if missing := [key for key in wanted if key not in book.book.lots]:
+        row = execute(
+            "SELECT coalesce(json_agg(to_jsonb(l) - '{open,member_id,point_type_id}'::text[]"
+            " || jsonb_build_object('point_type', l.point_type_id)), '[]')::text"
+            " FROM ledger_lot l WHERE l.member_id = %s AND l.id = ANY(%s)",
+            (book.book.member_id, missing),
+        )
+        for lot in msgspec.json.decode(row[0], type=list[Lot]):
+            book.book.lots[lot.id] = lot
+    return [book.book.lots[key] for key in wanted]
+
+
+def write(book: LockedBook, *, alongside: Alongside | None = None) -> None:
+    """Write a book's draft in one statement; see `write_many`."""
+    write_many([book], alongside=alongside)
+
+
+def write_many(books: Iterable[LockedBook], *, alongside: Alongside | None = None) -> None:
+    """Write the drafts of locked books in one statement; one with nothing to say is left alone.
+
+    What the postings left due already, such as points granted past their date, is settled first.
+
+    :raises ReferenceConflict: if another transaction took one of the references meanwhile.
+    """
+    drafted = []
+    for each in books:
+        if each.book.transactions:
+            settle_book(each.book)
+        if each.book.transactions or _was_due(each):
+            drafted.append(each)
+    if not drafted:
+        return
+    draft = encode_draft(drafted)
+    statement = "SELECT ledger_post(%s::jsonb)"
+    arguments: tuple[Any, ...] = (draft.decode(),)
+    if alongside:
+        statement += f", {alongside.function}(%s::jsonb)"
+        arguments += (alongside.argument.decode(),)
+    try:
+        execute(statement, arguments)
+    except IntegrityError as error:
+        if _constraint_of(error) == "ledger_transaction_reference":
+            raise ReferenceConflict from error
+        raise
+    for each in drafted:
+        _mark_written(each)
+
+
+def encode_draft(books: Sequence[OpenBook]) -> bytes:
+    """Return the drafts of books as the JSON document that `ledger_post` writes."""
+    return msgspec.json.encode(
+        {
+            "books": [
+                {
+                    "member_id": each.book.member_id,
+                    "from_version": each.from_version,
+                    "version": each.book.version,
+                    "last_posted_at": each.book.posted_at,
+                    "due_at": each.book.due_at(),
+                    "activity": each.book.activity,
+                }
+                for each in books
+            ],
+            "accounts": _rows((each.book, each.book.accounts.values()) for each in books),
+            "transactions": [row for each in books for row in _transaction_rows(each.book)],
+            "entries": [row for each in books for row in _entry_rows(each.book)],
+            "new_lots": _rows(
+                (each.book, (each.book.lots[key] for key in each.book.new_lots)) for each in books
+            ),
+            "changed_lots": _rows(
+                (
+                    each.book,
+                    (each.book.lots[key] for key in each.book.changed_lots - each.book.new_lots),
+                )
+                for each in books
+            ),
+            "locks": _rows(
+                (
+                    each.book,
+                    (
+                        each.book.locks[key]
+                        for key in each.book.new_locks | each.book.changed_locks
+                    ),
+                )
+                for each in books
+            ),
+            "extended": [
+                {"member_id": each.book.member_id, "expiry": policy, "expires_at": instant}
+                for each in books
+                for policy, instant in each.book.extended.items()
+            ],
+        }
+    )
+
+
+def _was_due(book: OpenBook) -> bool:
+    """Return whether the book's due instant had come, though perhaps nothing was due after all."""
+    assert book.book.posted_at is not None
+    return book.from_due is not None and book.from_due <= book.book.posted_at
+
+
+def _rows(parts: Iterable[tuple[Book, Iterable[msgspec.Struct]]]) -> list[dict[str, Any]]:
+    return [
+        {"member_id": book.member_id, **msgspec.structs.asdict(row)}
+        for book, rows in parts
+        for row in rows
+    ]
+
+
+def _transaction_rows(book: Book) -> Iterable[dict[str, Any]]:
+    for transaction in book.transactions:
+        header = msgspec.structs.asdict(transaction.header)
+        digest = transaction.header.digest
+        yield {
+            **header,
+            "digest": digest.hex() if digest else None,
+            "id": transaction.id,
+            "member_id": book.member_id,
+            "version": transaction.version,
+            "posted_at": transaction.posted_at,
+            "effects": transaction.effects,
+        }
+
+
+def _entry_rows(book: Book) -> Iterable[dict[str, Any]]:
+    for transaction in book.transactions:
+        for entry in transaction.entries:
+            yield {
+                "member_id": book.member_id,
+                "transaction_id": transaction.id,
+                "version": transaction.version,
+                **msgspec.structs.asdict(entry),
+            }
+
+
+def _mark_written(book: OpenBook) -> None:
+    """Let the same unit go on with the book from where it now stands."""
+    kept = book.book
+    book.from_version, book.from_due = kept.version, None
+    kept.last_posted_at = kept.posted_at
+    kept.transactions = []
+    for each in (kept.new_lots, kept.changed_lots, kept.new_locks, kept.changed_locks):
+        each.clear()
+    kept.extended = {}
+
+
+def execute(statement: str, arguments: Sequence[Any] | Mapping[str, Any]) -> tuple[Any, ...]:
+    """Run one prepared statement that answers one row, and return that row.
+
+    Django's own cursor binds on the client, which cannot be prepared; a psycopg cursor of the
+    same connection can, and takes part in the same transaction.
+    """
+    connection.ensure_connection()
+    raw = connection.connection
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+        cursor.execute(statement, arguments, prepare=True)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    assert row is not None
+    return row
+
+
+def _constraint_of(error: BaseException) -> str | None:
+    cause = error.__cause__
+    return cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None

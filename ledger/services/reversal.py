@@ -1,0 +1,284 @@
+"""Reversals: an earn taken back whole, a redemption given back to its original lots."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from ledger.errors import AlreadyReversed, ReversalExceeds, ReversalRefused
+from ledger.kernel.book import Bucket, Entry, Header, Kind, Lot, Transaction, begin, finish
+from ledger.kernel.dates import start_of_day
+from ledger.kernel.reversals import Restored, Spent, charge, restore, take_back
+from ledger.models import PointType
+from ledger.models import Transaction as TransactionRow
+from ledger.queries import Configuration, configuration
+from ledger.services import posting
+from ledger.services.originals import Original, original_of
+from ledger.services.posting import Earlier, Find, LockedBook, Lots
+from loyalty.services.use_case import use_case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReversalRequest:
+    """What a caller says when it takes an earlier transaction back, whole or in part."""
+
+    original: Original
+    partner_id: int
+    reference: str
+    digest: bytes
+    occurred_at: datetime
+    points: int | None = None
+    outlet: str | None = None
+    reason: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Points of a reversed earn that the member no longer had, and how they were treated."""
+
+    point_type: int
+    points: int
+    treated: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """A reversal that was posted, or (`earlier`) had been before."""
+
+    book: LockedBook
+    transaction: Transaction | None
+    lots: tuple[Restored, ...] = ()
+    shortfall: tuple[Shortfall, ...] = ()
+    earlier: Earlier | None = None
+
+
+@use_case
+def reverse_redemption(request: ReversalRequest, *, at: datetime) -> Reversed:
+    """Give points of a redemption back to the lots they came from, with their original expiry.
+
+    What is past its date expires again at once, or gets the programme's grace. `points` gives
+    a part back; without it, all that is left.
+
+    :raises TransactionNotFound: if the redemption is not here or not the caller's.
+    :raises AlreadyReversed: if nothing of it is left.
+    :raises ReversalExceeds: if more is asked for than is left of it.
+    """
+    original = original_of(request.original, Kind.REDEMPTION)
+    find = Find(request.partner_id, Kind.REDEMPTION_REVERSAL, request.reference)
+    book = posting.lock({"id": original.member_id}, at=at, find=find, lots=Lots.ALL)
+    if earlier := posting.replayed(book, request.digest):
+        return Reversed(book, None, earlier=earlier)
+    posting.settle(book)
+    transaction, restored = post_redemption_reversal(book, original, request)
+    posting.write(book)
+    return Reversed(book, transaction, tuple(restored))
+
+
+def post_redemption_reversal(
+    book: LockedBook, original: TransactionRow, request: ReversalRequest
+) -> tuple[Transaction, list[Restored]]:
+    """Draft one redemption's reversal on a locked and settled book; a step."""
+    assert connection.in_atomic_block
+    posting.write(book)  # What was just settled counts: the entries are read again below.
+    spent = _left_to_restore(original.pk)
+    left = sum(entry.points for entry in spent)
+    if not left:
+        raise AlreadyReversed
+    points = left if request.points is None else request.points
+    if points > left:
+        raise ReversalExceeds(requested=points, left=left)
+    posting.load_lots(book, [entry.lot for entry in spent if entry.lot])
+    transaction = begin(book.book, _header(Kind.REDEMPTION_REVERSAL, original, request))
+    restored = restore(
+        book.book,
+        transaction,
+        spent,
+        points,
+        payers=lambda: _payers(book, spent[0].point_type),
+        grace_until=_grace(configuration(book.epoch), transaction.posted_at),
+    )
+    transaction.header.data = {"lots": [msgspec.structs.asdict(each) for each in restored]}
+    return finish(book.book, transaction), restored
+
+
+def _header(kind: Kind, original: TransactionRow, request: ReversalRequest) -> Header:
+    return Header(
+        kind=kind,
+        partner_id=request.partner_id,
+        occurred_at=request.occurred_at,
+        reference=request.reference,
+        digest=request.digest,
+        original=original.pk,
+        sale=original.sale,
+        outlet=request.outlet,
+        reason=request.reason,
+        request_id=request.request_id,
+    )
+
+
+def _grace(settings: Configuration, at: datetime) -> datetime | None:
+    if settings.redemption_grace is None:
+        return None
+    return start_of_day((at + settings.redemption_grace).astimezone(settings.zone).date(), settings.zone)
+
+
+def _left_to_restore(redemption: UUID) -> list[Entry]:
+    """Return a redemption's entries in posting order, less what reversals gave back, by lot."""
+    row = posting.execute(
+        """
+        SELECT coalesce(json_agg(json_build_object(
+            'point_type', point_type_id, 'lot', lot_id, 'source', source, 'target', target,
+            'points', points) ORDER BY id), '[]')::text
+        FROM (
+            SELECT min(e.id) AS id, e.point_type_id, e.lot_id,
+                   coalesce(min(e.source) FILTER (WHERE e.target = %(redeemed)s), %(debt)s)
+                       AS source,
+                   %(redeemed)s AS target,
+                   sum(CASE WHEN e.target = %(redeemed)s THEN e.points ELSE -e.points END)::bigint
+                       AS points
+            FROM ledger_entry e
+            WHERE e.transaction_id IN (
+                SELECT %(id)s::uuid UNION ALL
+                SELECT id FROM ledger_transaction
+                WHERE original = %(id)s AND kind = 'REDEMPTION_REVERSAL')
+              AND (e.target = %(redeemed)s OR e.source = %(redeemed)s)
+            GROUP BY e.point_type_id, e.lot_id
+        ) net WHERE points > 0
+        """,
+        {"id": redemption, "redeemed": int(Bucket.REDEEMED), "debt": int(Bucket.DEBT)},
+    )
+    return msgspec.json.decode(row[0], type=list[Entry])
+
+
+def _payers(book: LockedBook, point_type: int) -> Iterator[tuple[UUID, int]]:
+    """Yield the lots that paid debt, latest first, with what each still has paid; load them."""
+    row = posting.execute(
+        """
+        SELECT coalesce(json_agg(json_build_array(lot_id, points) ORDER BY latest DESC), '[]')::text
+        FROM (
+            SELECT lot_id, max(id) FILTER (WHERE target = %(debt)s) AS latest,
+                   sum(CASE WHEN target = %(debt)s THEN points ELSE -points END)::bigint AS points
+            FROM ledger_entry
+            WHERE member_id = %(member)s AND point_type_id = %(type)s AND lot_id IS NOT NULL
+              AND ((source = %(available)s AND target = %(debt)s)
+                   OR (source = %(debt)s AND target = %(available)s))
+            GROUP BY lot_id
+        ) paid WHERE points > 0
+        """,
+        {
+            "member": book.book.member_id,
+            "type": point_type,
+            "debt": int(Bucket.DEBT),
+            "available": int(Bucket.AVAILABLE),
+        },
+    )
+    payers = msgspec.json.decode(row[0], type=list[tuple[UUID, int]])
+    posting.load_lots(book, [lot for lot, _ in payers])
+    yield from payers
+
+
+def post_earn_reversal(
+    book: LockedBook, original: TransactionRow, request: ReversalRequest
+) -> tuple[Transaction, list[Shortfall]]:
+    """Draft the mirror of an earn's lots on a locked and settled book; a step.
+
+    Takes what each lot still has (pending, available, locked) and treats what was spent by the
+    point type's debt policy. What has expired, or was reversed before, is not taken twice.
+
+    :raises AlreadyReversed: if the earn was reversed before.
+    :raises ReversalRefused: if points were spent and their type's policy is REFUSE.
+    """
+    assert connection.in_atomic_block
+    posting.write(book)  # What was just settled counts: the entries are read again below.
+    reversed_before = TransactionRow.objects.filter(
+        original=original.pk, kind=Kind.EARN_REVERSAL
+    ).exists()
+    if reversed_before:
+        raise AlreadyReversed
+    transaction = begin(book.book, _header(Kind.EARN_REVERSAL, original, request))
+    settings = configuration(book.epoch)
+    spent = spent_of_lots(_lot_ids(original))
+    shortfalls: dict[tuple[int, str], int] = {}
+    forgiven: dict[str, int] = {}
+    for lot in posting.load_lots(book, spent):
+        take_back(book.book, transaction, lot, lot.left)
+        missing = spent[lot.id].takeable
+        if not missing:
+            continue
+        policy = settings.point_types[lot.point_type].debt_policy
+        if policy == PointType.DebtPolicy.REFUSE:
+            raise ReversalRefused(points=missing)
+        if policy == PointType.DebtPolicy.DEBT:
+            charge(book.book, transaction, lot, missing)
+        else:
+            forgiven[str(lot.id)] = missing
+        treated = "DEBT" if policy == PointType.DebtPolicy.DEBT else "FORGIVEN"
+        key = (lot.point_type, treated)
+        shortfalls[key] = shortfalls.get(key, 0) + missing
+    found = [Shortfall(kind, points, treated) for (kind, treated), points in shortfalls.items()]
+    transaction.header.data = {
+        "shortfall": [[each.point_type, each.points, each.treated] for each in found],
+        "lots": _reversed_by_lot(transaction, book.book.lots),
+        "forgiven": forgiven,
+    }
+    return finish(book.book, transaction), found
+
+
+def _lot_ids(original: TransactionRow) -> list[UUID]:
+    row = posting.execute(
+        "SELECT coalesce(array_agg(id ORDER BY seq), '{}') FROM ledger_lot"
+        " WHERE member_id = %s AND transaction_id = %s",
+        (original.member_id, original.pk),
+    )
+    return list(row[0])
+
+
+def _reversed_by_lot(transaction: Transaction, lots: dict[UUID, Lot]) -> list[dict[str, object]]:
+    taken: dict[UUID, int] = {}
+    for entry in transaction.entries:
+        if entry.lot and entry.target is Bucket.REVERSED:
+            taken[entry.lot] = taken.get(entry.lot, 0) + entry.points
+    return [
+        {"lot": lot, "points": points, "expires_at": lots[lot].expires_at, "treated": "REVERSED"}
+        for lot, points in taken.items()
+    ]
+
+
+def spent_of_lots(lot_ids: list[UUID]) -> dict[UUID, Spent]:
+    """Return what left each lot for good, net, from its entries and from what was forgiven."""
+    row = posting.execute(
+        """
+        SELECT coalesce(json_object_agg(l.id, json_build_object(
+            'redeemed', coalesce(e.redeemed, 0), 'paid', coalesce(e.paid, 0),
+            'owed', coalesce(e.owed, 0), 'forgiven', coalesce(f.forgiven, 0))), '{}')::text
+        FROM unnest(%(lots)s::uuid[]) AS l (id)
+        LEFT JOIN LATERAL (
+            SELECT sum(CASE WHEN target = %(redeemed)s THEN points
+                            WHEN source = %(redeemed)s THEN -points END)::bigint AS redeemed,
+                   sum(CASE WHEN source = %(available)s AND target = %(debt)s THEN points
+                            WHEN source = %(debt)s AND target = %(available)s THEN -points END)
+                       ::bigint AS paid,
+                   sum(points) FILTER (WHERE source = %(debt)s AND target = %(reversed)s)::bigint
+                       AS owed
+            FROM ledger_entry WHERE lot_id = l.id
+        ) e ON true
+        LEFT JOIN LATERAL (
+            SELECT sum((t.data -> 'forgiven' ->> l.id::text)::bigint)::bigint AS forgiven
+            FROM ledger_lot lot
+            JOIN ledger_transaction t ON t.original = lot.transaction_id
+            WHERE lot.id = l.id AND t.data -> 'forgiven' ? l.id::text
+        ) f ON true
+        """,
+        {
+            "lots": lot_ids,
+            "redeemed": int(Bucket.REDEEMED),
+            "available": int(Bucket.AVAILABLE),
+            "debt": int(Bucket.DEBT),
+            "reversed": int(Bucket.REVERSED),
+        },
+    )
+    return msgspec.json.decode(row[0], type=dict[UUID, Spent])
