@@ -194,5 +194,3 @@ class ReversalRefused(Refused):
             spent=points,
             **extra,
         )
-
-

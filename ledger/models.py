@@ -183,7 +183,9 @@ class Transaction(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["member", "version"], name="ledger_transaction_version"),
+            models.UniqueConstraint(
+                fields=["member", "version"], name="ledger_transaction_version"
+            ),
             models.UniqueConstraint(
                 fields=["partner", "reference", "kind", "part"],
                 condition=Q(reference__isnull=False),
@@ -192,7 +194,9 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["original"], condition=Q(original__isnull=False), name="transaction_original"
+                fields=["original"],
+                condition=Q(original__isnull=False),
+                name="transaction_original",
             ),
             models.Index(fields=["sale"], condition=Q(sale__isnull=False), name="transaction_sale"),
         ]
@@ -216,7 +220,9 @@ class Lot(models.Model):
     pending = models.BigIntegerField(default=0)
     available = models.BigIntegerField(default=0)
     locked = models.BigIntegerField(default=0)
-    open = models.BooleanField(help_text="Whether anything is left; kept apart so updates stay HOT.")
+    open = models.BooleanField(
+        help_text="Whether anything is left; kept apart so updates stay HOT."
+    )
     available_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     expiry = models.CharField(max_length=64, default="", blank=True)

@@ -1,11 +1,72 @@
-"""Celery entry points of the ledger."""
+"""Celery entry points of the ledger, and the timetable's."""
 
-from datetime import datetime
-from typing import Any
+import logging
+from zoneinfo import ZoneInfo
 
 from celery import shared_task
 from django.utils import timezone
 
 from ledger.services import settlement
 from ledger.services.audit import audit
+from loyalty.models import Job, Program
 from loyalty.services import jobs
+
+log = logging.getLogger(__name__)
+
+
+@shared_task
+def start_sweep() -> None:
+    """Start a sweep if books are due and no sweep is under way."""
+    now = timezone.now()
+    unfinished = Job.objects.filter(
+        kind=settle_due.name, status__in=[Job.Status.PENDING, Job.Status.RUNNING]
+    )
+    if settlement.count_due(now) and not unfinished.exists():
+        jobs.start(settle_due.name, at=now)
+
+
+@shared_task
+def settle_due(*, job_id: str) -> None:
+    """Release and expire what is due, chunk by chunk, from where the job stands."""
+    try:
+        with jobs.resume(job_id) as job:
+            run_sweep(job)
+    except jobs.AlreadyRunning:
+        return
+
+
+def run_sweep(job: jobs.Running) -> None:
+    """Settle the books that were due when the job started, by key, noting each chunk."""
+    after = job.position or 0
+    total = job.job.done + settlement.count_due(job.at)
+    while (chunk := settlement.settle_chunk(after=after, at=job.at)).last is not None:
+        after = chunk.last
+        job.add(released=chunk.released, expired=chunk.expired)
+        job.advance(position=after, done=chunk.members, total=total)
+
+
+@shared_task
+def start_night() -> None:
+    """Start the night of the programme's local date, once: a date makes one job."""
+    now = timezone.now()
+    zone = ZoneInfo(Program.objects.values_list("time_zone", flat=True).get(pk=1))
+    jobs.start(run_night.name, at=now, key=f"night:{now.astimezone(zone).date()}")
+
+
+@shared_task
+def run_night(*, job_id: str) -> None:
+    """Run the steps of a night in order: settle what is due, then prove the books.
+
+    Tier review, subscriptions, birthdays and segments take their place between the two.
+    """
+    try:
+        with jobs.resume(job_id) as job:
+            if job.position != "audit":
+                run_sweep(job)
+                job.advance(position="audit", done=0)
+            broken = {f.invariant.name: f.violations for f in audit() if f.violations}
+            if broken:
+                log.error("The books do not balance: %s", broken)
+            job.add(broken_invariants=len(broken))
+    except jobs.AlreadyRunning:
+        return

@@ -139,7 +139,12 @@ def release_lock(
         lot = book.lots[held.lot]
         past = lot.expires_at is not None and lot.expires_at <= at
         move(
-            book, transaction, lot, Bucket.LOCKED, Bucket.EXPIRED if past else Bucket.AVAILABLE, share
+            book,
+            transaction,
+            lot,
+            Bucket.LOCKED,
+            Bucket.EXPIRED if past else Bucket.AVAILABLE,
+            share,
         )
         held.points -= share
         points -= share

@@ -5,14 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from loyalty.services.use_case import use_case
+
 from ledger.errors import InsufficientPoints
 from ledger.kernel.book import Account, Bucket, Header, Kind, Transaction, begin, finish
 from ledger.kernel.dates import expires_at, parse_policy
 from ledger.kernel.postings import Grant, grant, share_of, take
-from ledger.queries import configuration
+from ledger.queries.configuration import configuration
 from ledger.services import checks, posting
 from ledger.services.posting import Earlier, Find, LockedBook, Lots
-from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

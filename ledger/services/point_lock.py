@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
+from loyalty.errors import FieldError, ValidationFailed
+from loyalty.services.use_case import use_case
 
 from ledger.errors import (
     InsufficientPoints,
@@ -17,12 +19,10 @@ from ledger.kernel.book import Header, Kind, Lock, Transaction, begin, finish
 from ledger.kernel.postings import is_marked, lock_amount, lock_lots
 from ledger.kernel.settlement import close_lock, release_lock
 from ledger.models import PointLock
-from ledger.queries import configuration
+from ledger.queries.configuration import configuration
 from ledger.services import checks, posting
 from ledger.services.originals import Original, original_of
 from ledger.services.posting import Earlier, Find, LockedBook, Lots
-from loyalty.errors import FieldError, ValidationFailed
-from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,4 +223,3 @@ def _named_lock(request: UnlockRequest) -> PointLock:
     if row is None:
         raise LockNotFound
     return row
-

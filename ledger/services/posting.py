@@ -15,10 +15,9 @@ transaction (DESIGN 2.2):
 a server-side psycopg cursor so that they stay prepared; everything between is memory.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID
 
@@ -26,83 +25,22 @@ import msgspec
 import psycopg
 from django.db import connection
 from django.db.utils import IntegrityError
-
-from ledger.kernel.book import Account, Book, Lock, Lot
-from ledger.kernel.settlement import settle as settle_book
 from loyalty.errors import ReferenceConflict
 from members.errors import MemberNotFound
 
-
-class Lots(StrEnum):
-    """Which lots an operation needs beside those that are due."""
-
-    DUE = "DUE"
-    COVER = "COVER"
-    ALL = "ALL"
-
-
-class MemberFacts(msgspec.Struct):
-    """What a posting has to know of the member, as it stands under the lock."""
-
-    id: int
-    number: str
-    stage: str
-    tier: str | None
-    enrolled_by: int | None
-
-
-class CardFacts(msgspec.Struct):
-    """The card by which the member was named."""
-
-    number: str
-    status: str
-    closed_at: datetime | None
-
-
-class Earlier(msgspec.Struct):
-    """A transaction that a reference already names."""
-
-    id: UUID
-    digest: str | None
-    part: int
-
-
-class _LoadedBook(msgspec.Struct):
-    member: MemberFacts
-    house: int
-    epoch: int
-    version: int
-    last_posted_at: datetime | None
-    due_at: datetime | None
-    later_due: datetime | None
-    activity: list[str]
-    accounts: list[Account]
-    lots: list[Lot]
-    locks: list[Lock]
+from ledger.kernel.book import Book, Lot
+from ledger.kernel.settlement import settle as settle_book
+from ledger.queries.books import CardFacts, Earlier, LoadedBook, Lots, OpenBook, execute
+from ledger.queries.books import opened as opened_book
 
 
 class _OpenedBook(msgspec.Struct):
-    book: _LoadedBook
+    book: LoadedBook
     card: CardFacts | None
     earlier: list[Earlier] | None
 
 
 _decode_opened = msgspec.json.Decoder(_OpenedBook).decode
-_decode_loaded = msgspec.json.Decoder(_LoadedBook).decode
-
-
-@dataclass(slots=True)
-class OpenBook:
-    """A member's book with what else was read beside it."""
-
-    book: Book
-    member: MemberFacts
-    epoch: int
-    from_version: int
-    from_due: datetime | None = None
-    card: CardFacts | None = None
-    earlier: Sequence[Earlier] = ()
-    facts: bytes | str | None = None
 
 
 # A book whose row lock this database transaction holds; only `lock` makes one.
@@ -169,7 +107,7 @@ def lock(
     if row[0] is None:
         raise MemberNotFound
     opened = _decode_opened(row[0])
-    book = _opened(opened.book, at)
+    book = opened_book(opened.book, at)
     book.card, book.earlier, book.facts = opened.card, opened.earlier or (), row[1]
     return LockedBook(book)
 
@@ -191,43 +129,6 @@ def lock_many(
             raise MemberNotFound
         ids.add(found[0])
     return {key: lock({"id": key}, at=at, lots=lots) for key in sorted(ids)}
-
-
-def read(
-    member: dict[str, Any], *, at: datetime, lots: Lots = Lots.DUE
-) -> OpenBook:
-    """Return a member's book as it stands at `at`, settled in memory; nothing is written.
-
-    One statement, one snapshot. The figures equal those that a posting at `at` would settle to,
-    because both are settled by the same function.
-
-    :raises MemberNotFound: if the reference names nobody.
-    """
-    row = execute(
-        "SELECT ledger_load_book(ledger_resolve(%s::jsonb), %s, %s, NULL, NULL)::text",
-        (msgspec.json.encode(member).decode(), at, str(lots)),
-    )
-    if row[0] is None:
-        raise MemberNotFound
-    book = _opened(_decode_loaded(row[0]), at)
-    settle_book(book.book)
-    return book
-
-
-def _opened(loaded: _LoadedBook, at: datetime) -> OpenBook:
-    book = Book(
-        member_id=loaded.member.id,
-        version=loaded.version,
-        house=loaded.house,
-        accounts={account.point_type: account for account in loaded.accounts},
-        last_posted_at=loaded.last_posted_at,
-        later_due=loaded.later_due,
-        activity=loaded.activity,
-        lots={lot.id: lot for lot in loaded.lots},
-        locks={each.id: each for each in loaded.locks},
-    )
-    book.open_at(at)
-    return OpenBook(book, loaded.member, loaded.epoch, loaded.version, loaded.due_at)
 
 
 def replayed(book: LockedBook, digest: bytes) -> Earlier | None:
@@ -333,10 +234,7 @@ def encode_draft(books: Sequence[OpenBook]) -> bytes:
             "locks": _rows(
                 (
                     each.book,
-                    (
-                        each.book.locks[key]
-                        for key in each.book.new_locks | each.book.changed_locks
-                    ),
+                    (each.book.locks[key] for key in each.book.new_locks | each.book.changed_locks),
                 )
                 for each in books
             ),
@@ -398,21 +296,6 @@ def _mark_written(book: OpenBook) -> None:
     for each in (kept.new_lots, kept.changed_lots, kept.new_locks, kept.changed_locks):
         each.clear()
     kept.extended = {}
-
-
-def execute(statement: str, arguments: Sequence[Any] | Mapping[str, Any]) -> tuple[Any, ...]:
-    """Run one prepared statement that answers one row, and return that row.
-
-    Django's own cursor binds on the client, which cannot be prepared; a psycopg cursor of the
-    same connection can, and takes part in the same transaction.
-    """
-    connection.ensure_connection()
-    raw = connection.connection
-    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        cursor.execute(statement, arguments, prepare=True)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    assert row is not None
-    return row
 
 
 def _constraint_of(error: BaseException) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from loyalty.services.use_case import use_case
 
 from ledger.errors import (
     BelowMinimum,
@@ -22,10 +23,9 @@ from ledger.kernel.book import Bucket, Header, Kind, Lock, Transaction, begin, f
 from ledger.kernel.dates import start_of_day
 from ledger.kernel.postings import capturable, capture, redeem
 from ledger.kernel.settlement import close_lock, release_lock
-from ledger.queries import Configuration, PointTypeFacts, configuration, point_type_id
+from ledger.queries.configuration import Configuration, PointTypeFacts, configuration, point_type_id
 from ledger.services import checks, posting
 from ledger.services.posting import Earlier, Find, LockedBook, Lots
-from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

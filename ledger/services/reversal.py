@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
+from loyalty.services.use_case import use_case
 
 from ledger.errors import AlreadyReversed, ReversalExceeds, ReversalRefused
 from ledger.kernel.book import Bucket, Entry, Header, Kind, Lot, Transaction, begin, finish
@@ -14,11 +15,10 @@ from ledger.kernel.dates import start_of_day
 from ledger.kernel.reversals import Restored, Spent, charge, restore, take_back
 from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
-from ledger.queries import Configuration, configuration
+from ledger.queries.configuration import Configuration, configuration
 from ledger.services import posting
 from ledger.services.originals import Original, original_of
 from ledger.services.posting import Earlier, Find, LockedBook, Lots
-from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,9 @@ def _header(kind: Kind, original: TransactionRow, request: ReversalRequest) -> H
 def _grace(settings: Configuration, at: datetime) -> datetime | None:
     if settings.redemption_grace is None:
         return None
-    return start_of_day((at + settings.redemption_grace).astimezone(settings.zone).date(), settings.zone)
+    return start_of_day(
+        (at + settings.redemption_grace).astimezone(settings.zone).date(), settings.zone
+    )
 
 
 def _left_to_restore(redemption: UUID) -> list[Entry]:

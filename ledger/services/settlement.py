@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from loyalty.services.use_case import use_case
 
 from ledger.services import posting
 from ledger.services.posting import Lots
-from loyalty.services.use_case import use_case
 
 CHUNK = 5_000  # Books per transaction: short locks, and a lost worker loses little.
 

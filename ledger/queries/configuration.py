@@ -1,4 +1,4 @@
-"""Reads of the ledger."""
+"""What every posting needs of the programme, kept by each process for one epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from ledger.errors import NoRate, PointTypeUnknown
-from ledger.models import PointType, PointValue
 from loyalty.models import Program
 from partners.models import Outlet
+
+from ledger.errors import NoRate, PointTypeUnknown
+from ledger.models import PointType, PointValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,5 @@ def _load() -> Configuration:
             )
             for row in PointType.objects.order_by("pk")
         },
-        outlets=frozenset(
-            Outlet.objects.filter(active=True).values_list("partner_id", "code")
-        ),
+        outlets=frozenset(Outlet.objects.filter(active=True).values_list("partner_id", "code")),
     )

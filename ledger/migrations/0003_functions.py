@@ -18,7 +18,12 @@ def read(name: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0001_initial")]
+    dependencies = [
+        ("ledger", "0002_books"),
+        ("loyalty", "0001_initial"),
+        ("members", "0001_initial"),
+        ("partners", "0001_initial"),
+    ]
 
     operations = [
         migrations.RunSQL(

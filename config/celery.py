@@ -1,0 +1,18 @@
+"""The Celery app and the timetable: all periodic work, visible in one place."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("laurel")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    "settle what is due": {"task": "ledger.tasks.start_sweep", "schedule": 60.0},
+    "the night": {"task": "ledger.tasks.start_night", "schedule": crontab(minute="5")},
+    "requeue lost jobs": {"task": "loyalty.tasks.requeue_lost_jobs", "schedule": 60.0},
+}

@@ -1,0 +1,29 @@
+"""System checks: what must hold before Laurel starts."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, Tags, register
+from django.db import DatabaseError, connection
+
+
+@register(Tags.database)
+def time_zone_is_kept(*, databases: list[str] | None = None, **kwargs: Any) -> list[Error]:
+    """Refuse another time zone than the one that the first posting recorded (DESIGN 2.7)."""
+    if not databases:
+        return []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT time_zone FROM loyalty_program WHERE time_zone_fixed")
+            row = cursor.fetchone()
+    except DatabaseError:
+        return []  # Not migrated yet: nothing was posted.
+    if row and row[0] != settings.LAUREL_TIME_ZONE:
+        return [
+            Error(
+                f"LAUREL_TIME_ZONE is {settings.LAUREL_TIME_ZONE}, but points were posted "
+                f"in {row[0]}. Local days cannot change once points have dates.",
+                id="laurel.E001",
+            )
+        ]
+    return []

@@ -1,0 +1,56 @@
+"""The back office's menu, by what a person does and not by table."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+MENU: dict[str, list[tuple[str, str, str]]] = {
+    "Promotions": [("Promotions", "campaign", "promotions_promotion")],
+    "Members": [
+        ("Members", "group", "members_member"),
+        ("Cards", "credit_card", "members_card"),
+        ("Tiers", "military_tech", "members_tier"),
+    ],
+    "Points": [
+        ("Transactions", "receipt_long", "ledger_transaction"),
+        ("Balances", "account_balance", "ledger_account"),
+        ("Lots", "inventory_2", "ledger_lot"),
+        ("Locks", "lock", "ledger_pointlock"),
+        ("Point types", "toll", "ledger_pointtype"),
+    ],
+    "Partners": [
+        ("Partners", "storefront", "partners_partner"),
+        ("API clients", "vpn_key", "partners_apiclient"),
+    ],
+    "Programme": [
+        ("Settings", "settings", "loyalty_program"),
+        ("Products and masters", "category", "loyalty_master"),
+        ("Jobs", "schedule", "loyalty_job"),
+        ("Staff", "badge", "loyalty_user"),
+    ],
+}
+
+
+def sections(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the menu, each item shown to those who may open it."""
+    return [
+        {
+            "title": title,
+            "items": [
+                {
+                    "title": name,
+                    "icon": icon,
+                    "link": reverse_lazy(f"admin:{table}_changelist"),
+                    "permission": _permission(table),
+                }
+                for name, icon, table in items
+            ],
+        }
+        for title, items in MENU.items()
+    ]
+
+
+def _permission(table: str) -> Any:
+    app, model = table.split("_", 1)
+    return lambda request: request.user.has_perm(f"{app}.view_{model}")

@@ -1,0 +1,29 @@
+"""Permission: closed unless named. DRF imports this while it loads, so it imports no DRF itself."""
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
+
+from loyalty.caller import Caller
+from loyalty.errors import MethodNotAllowed, ScopeMissing, Unauthenticated
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+    from loyalty.api.views import ProgramViewSet
+
+
+class HasActionScope:
+    """Admit a token that holds the scope its view names for the requested action."""
+
+    def has_permission(self, request: "Request", view: "ProgramViewSet") -> bool:
+        if view.action is None:
+            raise MethodNotAllowed(f"{request.method} is not allowed here.")
+        scope = view.action_scopes.get(view.action)
+        if scope is None:
+            raise ImproperlyConfigured(f"{view!r} names no scope for {view.action}.")
+        if not isinstance(request.user, Caller):
+            raise Unauthenticated
+        if scope not in request.user.scopes:
+            raise ScopeMissing(scope)
+        return True

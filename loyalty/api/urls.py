@@ -1,0 +1,9 @@
+"""The programme's own addresses."""
+
+from django.urls import URLPattern, path
+
+from loyalty.api.jobs import JobViewSet
+
+urlpatterns: list[URLPattern] = [
+    path("jobs/<uuid:id>/", JobViewSet.as_view({"get": "retrieve"}), name="job"),
+]

@@ -1,0 +1,169 @@
+"""Refusals: what a caller can act on. Each has a status, a title and a code that never changes."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class LoyaltyError(Exception):
+    """A refusal. `detail` is a sentence for a person, `extra` are members of the problem."""
+
+    status: ClassVar[int] = 422
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra
+
+
+class NotFound(LoyaltyError):
+    """Something is unknown, or not the caller's: one and the same answer."""
+
+    status = 404
+    code = "NOT_FOUND"
+    title = "Not found"
+
+
+class Conflict(LoyaltyError):
+    """The state of things, or a lost race, forbids it."""
+
+    status = 409
+    code = "CONFLICT"
+    title = "Conflict"
+
+
+class Refused(LoyaltyError):
+    """A rule of the programme forbids it."""
+
+    status = 422
+    code = "REFUSED"
+    title = "Refused"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; `pointer` is a JSON pointer into the body or the query."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class ValidationFailed(LoyaltyError):
+    """The request is not what the operation takes."""
+
+    status = 400
+    code = "VALIDATION_FAILED"
+    title = "The request is not valid"
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        first = errors[0]
+        super().__init__(f"{first.message} (at {first.pointer or 'the body'})")
+        self.errors = errors
+
+
+class CursorMismatch(LoyaltyError):
+    """The cursor belongs to other filters, or to nothing."""
+
+    status = 400
+    code = "CURSOR_MISMATCH"
+    title = "The cursor does not fit"
+
+    def __init__(self) -> None:
+        super().__init__("Use a cursor only with the filters of the page that gave it.")
+
+
+class Unauthenticated(LoyaltyError):
+    """There is no valid token."""
+
+    status = 401
+    code = "UNAUTHENTICATED"
+    title = "No valid token"
+
+    def __init__(self) -> None:
+        super().__init__("Send `Authorization: Bearer` with a token from /oauth/token/.")
+
+
+class ScopeMissing(LoyaltyError):
+    """The token lacks the scope that the action names."""
+
+    status = 403
+    code = "SCOPE_MISSING"
+    title = "Scope missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The token needs the scope {scope}.", scope=scope)
+
+
+class MethodNotAllowed(LoyaltyError):
+    """The resource does not know the method."""
+
+    status = 405
+    code = "METHOD_NOT_ALLOWED"
+    title = "Method not allowed"
+
+
+class ReferenceConflict(Conflict):
+    """The reference was used for other content."""
+
+    code = "REFERENCE_CONFLICT"
+    title = "Reference already used"
+
+    def __init__(self) -> None:
+        super().__init__("This reference was used for other content. Use one per posting.")
+
+
+class PayloadTooLarge(LoyaltyError):
+    """The body is larger than is accepted."""
+
+    status = 413
+    code = "PAYLOAD_TOO_LARGE"
+    title = "Body too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body may have at most {limit} bytes.", limit=limit)
+
+
+class UnsupportedMediaType(LoyaltyError):
+    """The body is not JSON."""
+
+    status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    title = "Unsupported media type"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body as application/json.")
+
+
+class RateLimited(LoyaltyError):
+    """The client has sent more than it may in this minute."""
+
+    status = 429
+    code = "RATE_LIMITED"
+    title = "Too many requests"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} s.", retry_after=retry_after)
+
+
+class Unavailable(LoyaltyError):
+    """Laurel cannot do it just now; the same request may be sent again."""
+
+    status = 503
+    code = "UNAVAILABLE"
+    title = "Not available now"
+
+    def __init__(self) -> None:
+        super().__init__("Laurel is busy or restarting. Send the same request again.")
+
+
+class InternalError(LoyaltyError):
+    """A fault of Laurel's own."""
+
+    status = 500
+    code = "INTERNAL_ERROR"
+    title = "Something went wrong here"
+
+    def __init__(self) -> None:
+        super().__init__("The fault is ours and was logged under the request id.")

@@ -1,0 +1,12 @@
+"""Celery entry points of the programme."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from loyalty.services import jobs
+
+
+@shared_task
+def requeue_lost_jobs() -> None:
+    """Queue again the jobs that a crash forgot."""
+    jobs.requeue_lost(at=timezone.now())

@@ -1,0 +1,14 @@
+"""What each stage of a membership allows (API.md 1). Reversals and returns work in every stage."""
+
+_EARN = frozenset({"PENDING", "ACTIVE", "EXPIRED"})
+_REDEEM = frozenset({"ACTIVE"})
+
+
+def may_earn(stage: str) -> bool:
+    """Return whether members of this stage earn points."""
+    return stage in _EARN
+
+
+def may_redeem(stage: str) -> bool:
+    """Return whether members of this stage spend points."""
+    return stage in _REDEEM
