@@ -19,7 +19,7 @@ def read(name: str) -> str:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0002_books"),
+        ("ledger", "0001_initial"),
         ("loyalty", "0001_initial"),
         ("members", "0001_initial"),
         ("partners", "0001_initial"),
