@@ -24,9 +24,7 @@ class ClientValidator(OAuth2Validator):
         application = super()._load_application(client_id, request)
         if application is None:
             return None
-        client = (
-            ApiClient.objects.filter(application=application).select_related("partner").first()
-        )
+        client = ApiClient.objects.filter(application=application).select_related("partner").first()
         if client is None or client.public:
             return None
         if client.partner and client.partner.status != Partner.Status.ACTIVE:

@@ -54,7 +54,9 @@ class PromotionVersion(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["promotion", "number"], name="promotions_version_number")
+            models.UniqueConstraint(
+                fields=["promotion", "number"], name="promotions_version_number"
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,20 @@
-"""The addresses of this app."""
+"""The addresses of points."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path, re_path
 
-urlpatterns: list[URLPattern] = []
+from ledger.api.adjustments import AdjustmentViewSet, PointLockViewSet
+from ledger.api.redemption import RedemptionViewSet
+from ledger.api.statements import StatementViewSet
+
+MEMBER = r"^members/(?P<number>\d{1,20})"
+
+urlpatterns: list[URLPattern] = [
+    path("transactions/redeem/", RedemptionViewSet.as_view({"post": "redeem"})),
+    path("transactions/reverse-redemption/", RedemptionViewSet.as_view({"post": "reverse"})),
+    path("transactions/lock/", PointLockViewSet.as_view({"post": "lock"})),
+    path("transactions/unlock/", PointLockViewSet.as_view({"post": "unlock"})),
+    path("transactions/adjust/", AdjustmentViewSet.as_view({"post": "adjust"})),
+    re_path(rf"{MEMBER}/points/$", StatementViewSet.as_view({"get": "status"})),
+    re_path(rf"{MEMBER}/points/expiry/$", StatementViewSet.as_view({"get": "expiry"})),
+    re_path(rf"{MEMBER}/points/expire/$", AdjustmentViewSet.as_view({"post": "expire"})),
+]

@@ -8,233 +8,644 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('members', '0001_initial'),
-        ('partners', '0001_initial'),
+        ("members", "0001_initial"),
+        ("partners", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Book',
+            name="Book",
             fields=[
-                ('member', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='+', serialize=False, to='members.member')),
-                ('version', models.BigIntegerField(default=0)),
-                ('last_posted_at', models.DateTimeField(null=True)),
-                ('due_at', models.DateTimeField(help_text='Nothing is released, expires or ends before this.', null=True)),
-                ('activity', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), default=list, size=None)),
+                (
+                    "member",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="members.member",
+                    ),
+                ),
+                ("version", models.BigIntegerField(default=0)),
+                ("last_posted_at", models.DateTimeField(null=True)),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="Nothing is released, expires or ends before this.", null=True
+                    ),
+                ),
+                (
+                    "activity",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), default=list, size=None
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='book_due')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["due_at"],
+                        name="book_due",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PointType',
+            name="PointType",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=64, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('decimals', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(4)])),
-                ('redeemable', models.BooleanField(default=True)),
-                ('qualifying', models.BooleanField(default=True, help_text='Counts towards tiers.')),
-                ('expiry', models.CharField(blank=True, help_text='How long points live, e.g. P12M/EARNED/MONTH; empty: they never expire.', max_length=64)),
-                ('minimum', models.BigIntegerField(default=1, help_text='The least points of a redemption.')),
-                ('step', models.BigIntegerField(default=1, help_text='Redemptions are multiples of this.')),
-                ('daily_limit', models.BigIntegerField(blank=True, help_text='The most points a member may redeem in a local day.', null=True)),
-                ('debt_policy', models.CharField(choices=[('DEBT', 'Owe them; later earns pay first'), ('CLAMP', 'Forgive what was spent'), ('REFUSE', 'Refuse the reversal')], default='DEBT', max_length=8)),
-                ('zero_earn_is_activity', models.BooleanField(default=False)),
-                ('active', models.BooleanField(default=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code", models.CharField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "decimals",
+                    models.PositiveSmallIntegerField(
+                        default=0, validators=[django.core.validators.MaxValueValidator(4)]
+                    ),
+                ),
+                ("redeemable", models.BooleanField(default=True)),
+                (
+                    "qualifying",
+                    models.BooleanField(default=True, help_text="Counts towards tiers."),
+                ),
+                (
+                    "expiry",
+                    models.CharField(
+                        blank=True,
+                        help_text="How long points live, e.g. P12M/EARNED/MONTH; empty: they never expire.",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "minimum",
+                    models.BigIntegerField(
+                        default=1, help_text="The least points of a redemption."
+                    ),
+                ),
+                (
+                    "step",
+                    models.BigIntegerField(
+                        default=1, help_text="Redemptions are multiples of this."
+                    ),
+                ),
+                (
+                    "daily_limit",
+                    models.BigIntegerField(
+                        blank=True,
+                        help_text="The most points a member may redeem in a local day.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "debt_policy",
+                    models.CharField(
+                        choices=[
+                            ("DEBT", "Owe them; later earns pay first"),
+                            ("CLAMP", "Forgive what was spent"),
+                            ("REFUSE", "Refuse the reversal"),
+                        ],
+                        default="DEBT",
+                        max_length=8,
+                    ),
+                ),
+                ("zero_earn_is_activity", models.BooleanField(default=False)),
+                ("active", models.BooleanField(default=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('decimals__lte', 4), ('minimum__gte', 1), ('step__gte', 1)), name='ledger_pointtype_sane')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("decimals__lte", 4), ("minimum__gte", 1), ("step__gte", 1)
+                        ),
+                        name="ledger_pointtype_sane",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PointLock',
+            name="PointLock",
             fields=[
-                ('id', models.UUIDField(help_text='That of the LOCK transaction.', primary_key=True, serialize=False)),
-                ('lock_class', models.CharField(choices=[('HOLD', 'Hold'), ('FRAUD', 'Fraud')], max_length=8)),
-                ('sale', models.UUIDField(null=True)),
-                ('until', models.DateTimeField(null=True)),
-                ('reason', models.CharField(max_length=4000, null=True)),
-                ('open', models.BooleanField(default=True)),
-                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.member')),
-                ('partner', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.partner')),
-                ('point_type', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.pointtype')),
+                (
+                    "id",
+                    models.UUIDField(
+                        help_text="That of the LOCK transaction.", primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "lock_class",
+                    models.CharField(choices=[("HOLD", "Hold"), ("FRAUD", "Fraud")], max_length=8),
+                ),
+                ("sale", models.UUIDField(null=True)),
+                ("until", models.DateTimeField(null=True)),
+                ("reason", models.CharField(max_length=4000, null=True)),
+                ("open", models.BooleanField(default=True)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="partners.partner",
+                    ),
+                ),
+                (
+                    "point_type",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.pointtype",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('pk', models.CompositePrimaryKey('member_id', 'point_type_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('available', models.BigIntegerField(default=0)),
-                ('pending', models.BigIntegerField(default=0)),
-                ('locked', models.BigIntegerField(default=0)),
-                ('debt', models.BigIntegerField(default=0)),
-                ('earned', models.BigIntegerField(default=0)),
-                ('redeemed', models.BigIntegerField(default=0)),
-                ('expired', models.BigIntegerField(default=0)),
-                ('reversed', models.BigIntegerField(default=0)),
-                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.member')),
-                ('point_type', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.pointtype')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "member_id",
+                        "point_type_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("available", models.BigIntegerField(default=0)),
+                ("pending", models.BigIntegerField(default=0)),
+                ("locked", models.BigIntegerField(default=0)),
+                ("debt", models.BigIntegerField(default=0)),
+                ("earned", models.BigIntegerField(default=0)),
+                ("redeemed", models.BigIntegerField(default=0)),
+                ("expired", models.BigIntegerField(default=0)),
+                ("reversed", models.BigIntegerField(default=0)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "point_type",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.pointtype",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PointValue',
+            name="PointValue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('currency', models.CharField(max_length=3)),
-                ('value', models.DecimalField(decimal_places=8, max_digits=14)),
-                ('valid_from', models.DateTimeField()),
-                ('valid_to', models.DateTimeField(blank=True, null=True)),
-                ('point_type', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='values', to='ledger.pointtype')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("value", models.DecimalField(decimal_places=8, max_digits=14)),
+                ("valid_from", models.DateTimeField()),
+                ("valid_to", models.DateTimeField(blank=True, null=True)),
+                (
+                    "point_type",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="values",
+                        to="ledger.pointtype",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Transaction',
+            name="Transaction",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('version', models.BigIntegerField(help_text="The book's: gapless per member.")),
-                ('kind', models.CharField(choices=[('EARN', 'Earn'), ('BONUS', 'Bonus'), ('REDEMPTION', 'Redemption'), ('EARN_REVERSAL', 'Earn Reversal'), ('RETURN', 'Return'), ('REDEMPTION_REVERSAL', 'Redemption Reversal'), ('RETURN_REVERSAL', 'Return Reversal'), ('LOCK', 'Lock'), ('UNLOCK', 'Unlock'), ('RELEASE', 'Release'), ('EXPIRY', 'Expiry'), ('ADJUSTMENT', 'Adjustment'), ('TRANSFER', 'Transfer')], max_length=20)),
-                ('reference', models.CharField(max_length=200, null=True)),
-                ('digest', models.BinaryField(max_length=32, null=True)),
-                ('part', models.SmallIntegerField(default=0)),
-                ('sale', models.UUIDField(null=True)),
-                ('original', models.UUIDField(null=True)),
-                ('lock', models.UUIDField(null=True)),
-                ('occurred_at', models.DateTimeField()),
-                ('posted_at', models.DateTimeField()),
-                ('amount', models.DecimalField(decimal_places=4, max_digits=16, null=True)),
-                ('currency', models.CharField(max_length=3, null=True)),
-                ('outlet', models.CharField(max_length=64, null=True)),
-                ('purpose', models.CharField(max_length=20, null=True)),
-                ('reason', models.CharField(max_length=4000, null=True)),
-                ('request_id', models.CharField(max_length=64, null=True)),
-                ('tier_before', models.CharField(max_length=64, null=True)),
-                ('tier_after', models.CharField(max_length=64, null=True)),
-                ('effects', models.JSONField(default=list)),
-                ('data', models.JSONField(null=True)),
-                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.member')),
-                ('partner', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.partner')),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("version", models.BigIntegerField(help_text="The book's: gapless per member.")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("EARN", "Earn"),
+                            ("BONUS", "Bonus"),
+                            ("REDEMPTION", "Redemption"),
+                            ("EARN_REVERSAL", "Earn Reversal"),
+                            ("RETURN", "Return"),
+                            ("REDEMPTION_REVERSAL", "Redemption Reversal"),
+                            ("RETURN_REVERSAL", "Return Reversal"),
+                            ("LOCK", "Lock"),
+                            ("UNLOCK", "Unlock"),
+                            ("RELEASE", "Release"),
+                            ("EXPIRY", "Expiry"),
+                            ("ADJUSTMENT", "Adjustment"),
+                            ("TRANSFER", "Transfer"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("reference", models.CharField(max_length=200, null=True)),
+                ("digest", models.BinaryField(max_length=32, null=True)),
+                ("part", models.SmallIntegerField(default=0)),
+                ("sale", models.UUIDField(null=True)),
+                ("original", models.UUIDField(null=True)),
+                ("lock", models.UUIDField(null=True)),
+                ("occurred_at", models.DateTimeField()),
+                ("posted_at", models.DateTimeField()),
+                ("amount", models.DecimalField(decimal_places=4, max_digits=16, null=True)),
+                ("currency", models.CharField(max_length=3, null=True)),
+                ("outlet", models.CharField(max_length=64, null=True)),
+                ("purpose", models.CharField(max_length=20, null=True)),
+                ("reason", models.CharField(max_length=4000, null=True)),
+                ("request_id", models.CharField(max_length=64, null=True)),
+                ("tier_before", models.CharField(max_length=64, null=True)),
+                ("tier_after", models.CharField(max_length=64, null=True)),
+                ("effects", models.JSONField(default=list)),
+                ("data", models.JSONField(null=True)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="partners.partner",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Lot',
+            name="Lot",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('version', models.BigIntegerField()),
-                ('seq', models.SmallIntegerField()),
-                ('promotion_version', models.BigIntegerField(null=True)),
-                ('granted', models.BigIntegerField()),
-                ('pending', models.BigIntegerField(default=0)),
-                ('available', models.BigIntegerField(default=0)),
-                ('locked', models.BigIntegerField(default=0)),
-                ('open', models.BooleanField(help_text='Whether anything is left; kept apart so updates stay HOT.')),
-                ('available_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('expiry', models.CharField(blank=True, default='', max_length=64)),
-                ('origin', models.UUIDField(null=True)),
-                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.member')),
-                ('partner', models.ForeignKey(db_constraint=False, db_index=False, help_text='The partner that issued it.', on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='partners.partner')),
-                ('point_type', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.pointtype')),
-                ('transaction', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.transaction')),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("version", models.BigIntegerField()),
+                ("seq", models.SmallIntegerField()),
+                ("promotion_version", models.BigIntegerField(null=True)),
+                ("granted", models.BigIntegerField()),
+                ("pending", models.BigIntegerField(default=0)),
+                ("available", models.BigIntegerField(default=0)),
+                ("locked", models.BigIntegerField(default=0)),
+                (
+                    "open",
+                    models.BooleanField(
+                        help_text="Whether anything is left; kept apart so updates stay HOT."
+                    ),
+                ),
+                ("available_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("expiry", models.CharField(blank=True, default="", max_length=64)),
+                ("origin", models.UUIDField(null=True)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        help_text="The partner that issued it.",
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="partners.partner",
+                    ),
+                ),
+                (
+                    "point_type",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.pointtype",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.transaction",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('version', models.BigIntegerField()),
-                ('source', models.SmallIntegerField(choices=[(1, 'Issued'), (2, 'Pending'), (3, 'Available'), (4, 'Locked'), (5, 'Redeemed'), (6, 'Expired'), (7, 'Reversed'), (8, 'Debt'), (9, 'Transferred')])),
-                ('target', models.SmallIntegerField(choices=[(1, 'Issued'), (2, 'Pending'), (3, 'Available'), (4, 'Locked'), (5, 'Redeemed'), (6, 'Expired'), (7, 'Reversed'), (8, 'Debt'), (9, 'Transferred')])),
-                ('points', models.BigIntegerField()),
-                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.member')),
-                ('lot', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.lot')),
-                ('point_type', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.pointtype')),
-                ('transaction', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.transaction')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("version", models.BigIntegerField()),
+                (
+                    "source",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "Issued"),
+                            (2, "Pending"),
+                            (3, "Available"),
+                            (4, "Locked"),
+                            (5, "Redeemed"),
+                            (6, "Expired"),
+                            (7, "Reversed"),
+                            (8, "Debt"),
+                            (9, "Transferred"),
+                        ]
+                    ),
+                ),
+                (
+                    "target",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "Issued"),
+                            (2, "Pending"),
+                            (3, "Available"),
+                            (4, "Locked"),
+                            (5, "Redeemed"),
+                            (6, "Expired"),
+                            (7, "Reversed"),
+                            (8, "Debt"),
+                            (9, "Transferred"),
+                        ]
+                    ),
+                ),
+                ("points", models.BigIntegerField()),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.lot",
+                    ),
+                ),
+                (
+                    "point_type",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.pointtype",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.transaction",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'entries',
+                "verbose_name_plural": "entries",
             },
         ),
         migrations.CreateModel(
-            name='LockedLot',
+            name="LockedLot",
             fields=[
-                ('pk', models.CompositePrimaryKey('lock_id', 'lot_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('points', models.BigIntegerField()),
-                ('marked', models.BooleanField(default=False)),
-                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='members.member')),
-                ('lot', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.lot')),
-                ('lock', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='ledger.pointlock')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "lock_id",
+                        "lot_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("points", models.BigIntegerField()),
+                ("marked", models.BooleanField(default=False)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.lot",
+                    ),
+                ),
+                (
+                    "lock",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="ledger.pointlock",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('points__gte', 0)), name='ledger_lockedlot_not_negative')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("points__gte", 0)), name="ledger_lockedlot_not_negative"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='pointlock',
-            index=models.Index(condition=models.Q(('open', True)), fields=['member'], name='pointlock_open'),
+            model_name="pointlock",
+            index=models.Index(
+                condition=models.Q(("open", True)), fields=["member"], name="pointlock_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('available__gte', 0), ('debt__gte', 0), ('locked__gte', 0), ('pending__gte', 0)), name='ledger_account_not_negative'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("available__gte", 0), ("debt__gte", 0), ("locked__gte", 0), ("pending__gte", 0)
+                ),
+                name="ledger_account_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('available', 0), ('debt', 0), _connector='OR'), name='ledger_account_debt_or_available'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("available", 0), ("debt", 0), _connector="OR"),
+                name="ledger_account_debt_or_available",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pointvalue',
-            constraint=models.UniqueConstraint(fields=('point_type', 'currency', 'valid_from'), name='ledger_pointvalue_start'),
+            model_name="pointvalue",
+            constraint=models.UniqueConstraint(
+                fields=("point_type", "currency", "valid_from"), name="ledger_pointvalue_start"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pointvalue',
-            constraint=models.CheckConstraint(condition=models.Q(('value__gt', 0)), name='ledger_pointvalue_positive'),
+            model_name="pointvalue",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("value__gt", 0)), name="ledger_pointvalue_positive"
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('original__isnull', False)), fields=['original'], name='transaction_original'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("original__isnull", False)),
+                fields=["original"],
+                name="transaction_original",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('sale__isnull', False)), fields=['sale'], name='transaction_sale'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("sale__isnull", False)),
+                fields=["sale"],
+                name="transaction_sale",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(fields=('member', 'version'), name='ledger_transaction_version'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                fields=("member", "version"), name="ledger_transaction_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('reference__isnull', False)), fields=('partner', 'reference', 'kind', 'part'), name='ledger_transaction_reference'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("reference__isnull", False)),
+                fields=("partner", "reference", "kind", "part"),
+                name="ledger_transaction_reference",
+            ),
         ),
         migrations.AddIndex(
-            model_name='lot',
-            index=models.Index(condition=models.Q(('open', True)), fields=['member', 'point_type', 'expires_at', 'version', 'seq'], name='lot_spending_order'),
+            model_name="lot",
+            index=models.Index(
+                condition=models.Q(("open", True)),
+                fields=["member", "point_type", "expires_at", "version", "seq"],
+                name="lot_spending_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lot',
-            constraint=models.CheckConstraint(condition=models.Q(('available__gte', 0), ('granted__gt', 0), ('locked__gte', 0), ('pending__gte', 0)), name='ledger_lot_not_negative'),
+            model_name="lot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("available__gte", 0),
+                    ("granted__gt", 0),
+                    ("locked__gte", 0),
+                    ("pending__gte", 0),
+                ),
+                name="ledger_lot_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lot',
-            constraint=models.CheckConstraint(condition=models.Q(('granted__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('pending'), '+', models.F('available')), '+', models.F('locked')))), name='ledger_lot_within_grant'),
+            model_name="lot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "granted__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("pending"), "+", models.F("available")
+                            ),
+                            "+",
+                            models.F("locked"),
+                        ),
+                    )
+                ),
+                name="ledger_lot_within_grant",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lot',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('open', True), ('pending__gt', 0)), models.Q(('available__gt', 0), ('open', True)), models.Q(('locked__gt', 0), ('open', True)), models.Q(('available', 0), ('locked', 0), ('open', False), ('pending', 0)), _connector='OR'), name='ledger_lot_open'),
+            model_name="lot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("open", True), ("pending__gt", 0)),
+                    models.Q(("available__gt", 0), ("open", True)),
+                    models.Q(("locked__gt", 0), ("open", True)),
+                    models.Q(("available", 0), ("locked", 0), ("open", False), ("pending", 0)),
+                    _connector="OR",
+                ),
+                name="ledger_lot_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(condition=models.Q(('lot__isnull', False)), fields=['lot'], name='entry_of_lot'),
+            model_name="entry",
+            index=models.Index(
+                condition=models.Q(("lot__isnull", False)), fields=["lot"], name="entry_of_lot"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('points__gt', 0)), name='ledger_entry_positive'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("points__gt", 0)), name="ledger_entry_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('source', models.F('target')), _negated=True), name='ledger_entry_moves'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("source", models.F("target")), _negated=True),
+                name="ledger_entry_moves",
+            ),
         ),
     ]

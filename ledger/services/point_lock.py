@@ -15,7 +15,7 @@ from ledger.errors import (
     LockResolved,
     TransactionNotFound,
 )
-from ledger.kernel.book import Header, Kind, Lock, Transaction, begin, finish
+from ledger.kernel.book import Bucket, Header, Kind, Lock, Transaction, begin, finish
 from ledger.kernel.postings import is_marked, lock_amount, lock_lots
 from ledger.kernel.settlement import close_lock, release_lock
 from ledger.models import PointLock
@@ -83,6 +83,7 @@ def lock_points(request: LockRequest, *, at: datetime) -> Locked:
         transaction, lock = _lock_sale(book, request, sale.id)
     else:
         transaction, lock = _lock_amount(book, request)
+    transaction.header.data = {**(transaction.header.data or {}), "locked": lock.points}
     posting.write(book)
     return Locked(book, transaction, lock)
 
@@ -200,6 +201,8 @@ def unlock_points(request: UnlockRequest, *, at: datetime) -> Locked:
     if request.points is None or not lock.points:
         close_lock(book.book, lock)
     finish(book.book, transaction)
+    expired = sum(e.points for e in transaction.entries if e.target is Bucket.EXPIRED)
+    header.data = {"unlocked": points - expired, "expired": expired, "locked": lock.points}
     posting.write(book)
     return Locked(book, transaction, lock)
 

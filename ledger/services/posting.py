@@ -30,7 +30,7 @@ from members.errors import MemberNotFound
 
 from ledger.kernel.book import Book, Lot
 from ledger.kernel.settlement import settle as settle_book
-from ledger.queries.books import CardFacts, Earlier, LoadedBook, Lots, OpenBook, execute
+from ledger.queries.books import CardFacts, Earlier, LoadedBook, Lots, OpenBook, execute, read
 from ledger.queries.books import opened as opened_book
 
 

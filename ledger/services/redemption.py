@@ -123,7 +123,21 @@ def post_redemption(book: LockedBook, request: RedemptionRequest, *, at: datetim
         if not request.keep:
             _release_rest(book, lock, header)
     checks.note_activity(book.book, settings, header)
+    header.data = {"lots": _lots_spent(book, transaction)}
     return transaction
+
+
+def _lots_spent(book: LockedBook, transaction: Transaction) -> list[dict[str, Any]]:
+    """Return what was spent of which lot, with the dates the lots had, for the answer."""
+    spent = [entry for entry in transaction.entries if entry.target is Bucket.REDEEMED]
+    return [
+        {
+            "lot": entry.lot,
+            "points": entry.points,
+            "expires_at": book.book.lots[entry.lot].expires_at if entry.lot else None,
+        }
+        for entry in spent
+    ]
 
 
 def _price(

@@ -53,21 +53,21 @@ class Answer(msgspec.Struct, kw_only=True):
     """An answer: every field is there."""
 
 
-class Money(Body):
+class Money(Body, kw_only=True):
     """An amount with its currency."""
 
     amount: Amount
     currency: Currency
 
 
-class AliasReference(Body):
+class AliasReference(Body, kw_only=True):
     """A name by which another system knows the member."""
 
     provider: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
     value: Annotated[str, Meta(min_length=1, max_length=200, pattern=_PLAIN)]
 
 
-class MemberReference(Body):
+class MemberReference(Body, kw_only=True):
     """Exactly one of number, card and alias."""
 
     number: Annotated[str, Meta(pattern=r"^\d{1,20}$")] | None = None
@@ -80,9 +80,7 @@ class MemberReference(Body):
         :raises ValidationFailed: if not exactly one way is given.
         """
         given = {
-            key: value
-            for key, value in msgspec.structs.asdict(self).items()
-            if value is not None
+            key: value for key, value in msgspec.structs.asdict(self).items() if value is not None
         }
         if len(given) != 1:
             message = "Give exactly one of number, card and alias."
@@ -90,7 +88,7 @@ class MemberReference(Body):
         return given
 
 
-class OriginalReference(Body):
+class OriginalReference(Body, kw_only=True):
     """An earlier transaction, by its id or by the reference it was given."""
 
     id: UUID | None = None

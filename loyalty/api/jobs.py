@@ -15,7 +15,7 @@ from loyalty.models import Job
 from loyalty.scopes import Scope
 
 
-class JobAnswer(Answer):
+class JobAnswer(Answer, kw_only=True):
     """How far a job is, and what came of it."""
 
     id: UUID

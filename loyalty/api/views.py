@@ -53,9 +53,7 @@ class ProgramViewSet(ViewSetMixin, APIView):
     ) -> HttpResponse:
         """Return a struct as JSON."""
         body = msgspec.json.encode(content)
-        return HttpResponse(
-            body, status=status, content_type="application/json", headers=headers
-        )
+        return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
     def posted(self, content: Any, *, replayed: bool) -> HttpResponse:
         """Answer a posting: 201 when it is new, 200 and a header when it had been posted before."""

@@ -11,141 +11,352 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='IdentityProvider',
+            name="IdentityProvider",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_-]{0,63}$', 'Lower case letters, digits, dash, underscore.')])),
-                ('name', models.CharField(max_length=200)),
-                ('kind', models.CharField(choices=[('EMAIL', 'E-mail'), ('PHONE', 'Phone'), ('SOCIAL', 'Social login'), ('CARD', 'Card scheme'), ('APP', 'App')], max_length=10)),
-                ('pattern', models.CharField(blank=True, help_text='A regular expression.', max_length=200)),
-                ('max_per_member', models.PositiveSmallIntegerField(default=1)),
-                ('active', models.BooleanField(default=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z][a-z0-9_-]{0,63}$",
+                                "Lower case letters, digits, dash, underscore.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("EMAIL", "E-mail"),
+                            ("PHONE", "Phone"),
+                            ("SOCIAL", "Social login"),
+                            ("CARD", "Card scheme"),
+                            ("APP", "App"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "pattern",
+                    models.CharField(blank=True, help_text="A regular expression.", max_length=200),
+                ),
+                ("max_per_member", models.PositiveSmallIntegerField(default=1)),
+                ("active", models.BooleanField(default=True)),
             ],
         ),
         migrations.CreateModel(
-            name='MasterEntity',
+            name="MasterEntity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z][a-z0-9_-]{0,63}$', 'Lower case letters, digits, dash, underscore.')])),
-                ('name', models.CharField(max_length=200)),
-                ('schema', models.JSONField(blank=True, default=dict)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z][a-z0-9_-]{0,63}$",
+                                "Lower case letters, digits, dash, underscore.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("schema", models.JSONField(blank=True, default=dict)),
             ],
             options={
-                'verbose_name_plural': 'master entities',
+                "verbose_name_plural": "master entities",
             },
         ),
         migrations.CreateModel(
-            name='OutboxEvent',
+            name="OutboxEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('type', models.CharField(max_length=64)),
-                ('member_id', models.BigIntegerField(null=True)),
-                ('version', models.BigIntegerField(null=True)),
-                ('partner_id', models.BigIntegerField(null=True)),
-                ('object_id', models.UUIDField()),
-                ('created_at', models.DateTimeField()),
-                ('payload', models.JSONField(null=True)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("type", models.CharField(max_length=64)),
+                ("member_id", models.BigIntegerField(null=True)),
+                ("version", models.BigIntegerField(null=True)),
+                ("partner_id", models.BigIntegerField(null=True)),
+                ("object_id", models.UUIDField()),
+                ("created_at", models.DateTimeField()),
+                ("payload", models.JSONField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                (
+                    "first_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="first name"),
+                ),
+                (
+                    "last_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="last name"),
+                ),
+                (
+                    "email",
+                    models.EmailField(blank=True, max_length=254, verbose_name="email address"),
+                ),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="date joined"
+                    ),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(help_text='The name of its Celery task.', max_length=100)),
-                ('key', models.CharField(max_length=100, null=True, unique=True)),
-                ('parameters', models.JSONField(default=dict)),
-                ('status', models.CharField(choices=[('PENDING', 'Pending'), ('RUNNING', 'Running'), ('DONE', 'Done'), ('FAILED', 'Failed'), ('CANCELLED', 'Cancelled')], default='PENDING', max_length=10)),
-                ('position', models.JSONField(help_text='Where it goes on after a crash.', null=True)),
-                ('done', models.BigIntegerField(default=0)),
-                ('total', models.BigIntegerField(null=True)),
-                ('dry_run', models.BooleanField(default=False)),
-                ('result', models.JSONField(default=dict)),
-                ('problem', models.JSONField(null=True)),
-                ('scope', models.CharField(blank=True, max_length=64)),
-                ('partner_id', models.BigIntegerField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('heartbeat_at', models.DateTimeField(null=True)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(help_text="The name of its Celery task.", max_length=100),
+                ),
+                ("key", models.CharField(max_length=100, null=True, unique=True)),
+                ("parameters", models.JSONField(default=dict)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "Pending"),
+                            ("RUNNING", "Running"),
+                            ("DONE", "Done"),
+                            ("FAILED", "Failed"),
+                            ("CANCELLED", "Cancelled"),
+                        ],
+                        default="PENDING",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "position",
+                    models.JSONField(help_text="Where it goes on after a crash.", null=True),
+                ),
+                ("done", models.BigIntegerField(default=0)),
+                ("total", models.BigIntegerField(null=True)),
+                ("dry_run", models.BooleanField(default=False)),
+                ("result", models.JSONField(default=dict)),
+                ("problem", models.JSONField(null=True)),
+                ("scope", models.CharField(blank=True, max_length=64)),
+                ("partner_id", models.BigIntegerField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("heartbeat_at", models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('status__in', ['PENDING', 'RUNNING'])), fields=['created_at'], name='job_unfinished')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["PENDING", "RUNNING"])),
+                        fields=["created_at"],
+                        name="job_unfinished",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Program',
+            name="Program",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('time_zone', models.CharField(help_text='Local days are counted in it.', max_length=64)),
-                ('time_zone_fixed', models.BooleanField(default=False, help_text='Set by the first posting.')),
-                ('currency', models.CharField(max_length=3)),
-                ('language', models.CharField(default='en', max_length=16)),
-                ('epoch', models.BigIntegerField(default=1, help_text='Counts changes of what processes keep in memory.')),
-                ('accepted_lateness', models.DurationField(default=datetime.timedelta(days=30))),
-                ('future_tolerance', models.DurationField(default=datetime.timedelta(seconds=300))),
-                ('offline_window', models.DurationField(default=datetime.timedelta(days=7))),
-                ('offline_floor', models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True)),
-                ('claim_window', models.DurationField(default=datetime.timedelta(days=7))),
-                ('redemption_grace', models.DurationField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "time_zone",
+                    models.CharField(help_text="Local days are counted in it.", max_length=64),
+                ),
+                (
+                    "time_zone_fixed",
+                    models.BooleanField(default=False, help_text="Set by the first posting."),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("language", models.CharField(default="en", max_length=16)),
+                (
+                    "epoch",
+                    models.BigIntegerField(
+                        default=1, help_text="Counts changes of what processes keep in memory."
+                    ),
+                ),
+                ("accepted_lateness", models.DurationField(default=datetime.timedelta(days=30))),
+                ("future_tolerance", models.DurationField(default=datetime.timedelta(seconds=300))),
+                ("offline_window", models.DurationField(default=datetime.timedelta(days=7))),
+                (
+                    "offline_floor",
+                    models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True),
+                ),
+                ("claim_window", models.DurationField(default=datetime.timedelta(days=7))),
+                ("redemption_grace", models.DurationField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'programme',
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='loyalty_program_single')],
+                "verbose_name": "programme",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("pk", 1)), name="loyalty_program_single"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Master',
+            name="Master",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Z0-9][A-Z0-9._-]{0,63}$', 'Capitals, digits, dot, dash, underscore.')])),
-                ('name', models.CharField(max_length=200)),
-                ('path', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), blank=True, default=list, size=None)),
-                ('attributes', models.JSONField(blank=True, default=dict)),
-                ('translations', models.JSONField(blank=True, default=dict)),
-                ('valid_from', models.DateTimeField(blank=True, null=True)),
-                ('valid_to', models.DateTimeField(blank=True, null=True)),
-                ('retired', models.BooleanField(default=False)),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='loyalty.master')),
-                ('entity', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='masters', to='loyalty.masterentity')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=64,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z0-9][A-Z0-9._-]{0,63}$",
+                                "Capitals, digits, dot, dash, underscore.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "path",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("attributes", models.JSONField(blank=True, default=dict)),
+                ("translations", models.JSONField(blank=True, default=dict)),
+                ("valid_from", models.DateTimeField(blank=True, null=True)),
+                ("valid_to", models.DateTimeField(blank=True, null=True)),
+                ("retired", models.BooleanField(default=False)),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="loyalty.master",
+                    ),
+                ),
+                (
+                    "entity",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="masters",
+                        to="loyalty.masterentity",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('entity', 'code'), name='loyalty_master_code')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("entity", "code"), name="loyalty_master_code")
+                ],
             },
         ),
     ]

@@ -129,7 +129,9 @@ def resume(job_id: str) -> Iterator[Running]:
 
 def _finish(job: Job, status: str) -> None:
     Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).update(
-        status=status, finished_at=timezone.now(), total=job.done if job.total is None else job.total
+        status=status,
+        finished_at=timezone.now(),
+        total=job.done if job.total is None else job.total,
     )
 
 

@@ -10,7 +10,12 @@ from partners.models import Partner
 
 
 def enrol(
-    *, partner: Partner, at: datetime, card: str | None = None, first_name: str = "", last_name: str = ""
+    *,
+    partner: Partner,
+    at: datetime,
+    card: str | None = None,
+    first_name: str = "",
+    last_name: str = "",
 ) -> Member:
     """Make an active member of the base tier, with a card if one is given; a step."""
     assert connection.in_atomic_block

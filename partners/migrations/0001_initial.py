@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,47 +17,278 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Partner',
+            name="Partner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z0-9][A-Z0-9._-]{0,63}$', 'Capitals, digits, dot, dash, underscore.')])),
-                ('name', models.CharField(max_length=200)),
-                ('kind', models.CharField(choices=[('MERCHANT', 'Merchant'), ('SPONSOR', 'Sponsor'), ('EXCHANGE', 'Exchange'), ('SUPPLIER', 'Supplier'), ('HOUSE', 'The programme')], default='MERCHANT', max_length=10)),
-                ('status', models.CharField(choices=[('ACTIVE', 'Active'), ('INACTIVE', 'Inactive')], default='ACTIVE', max_length=10)),
-                ('currency', models.CharField(blank=True, max_length=3)),
-                ('is_house', models.BooleanField(default=False, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z0-9][A-Z0-9._-]{0,63}$",
+                                "Capitals, digits, dot, dash, underscore.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("MERCHANT", "Merchant"),
+                            ("SPONSOR", "Sponsor"),
+                            ("EXCHANGE", "Exchange"),
+                            ("SUPPLIER", "Supplier"),
+                            ("HOUSE", "The programme"),
+                        ],
+                        default="MERCHANT",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("ACTIVE", "Active"), ("INACTIVE", "Inactive")],
+                        default="ACTIVE",
+                        max_length=10,
+                    ),
+                ),
+                ("currency", models.CharField(blank=True, max_length=3)),
+                ("is_house", models.BooleanField(default=False, editable=False)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_house', True)), fields=('is_house',), name='partners_partner_one_house')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_house", True)),
+                        fields=("is_house",),
+                        name="partners_partner_one_house",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiClient',
+            name="ApiClient",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[(loyalty.scopes.Scope['POINTS_READ'], loyalty.scopes.Scope['POINTS_READ']), (loyalty.scopes.Scope['POINTS_EARN'], loyalty.scopes.Scope['POINTS_EARN']), (loyalty.scopes.Scope['POINTS_REDEEM'], loyalty.scopes.Scope['POINTS_REDEEM']), (loyalty.scopes.Scope['POINTS_REVERSE'], loyalty.scopes.Scope['POINTS_REVERSE']), (loyalty.scopes.Scope['POINTS_LOCK'], loyalty.scopes.Scope['POINTS_LOCK']), (loyalty.scopes.Scope['POINTS_FREEZE'], loyalty.scopes.Scope['POINTS_FREEZE']), (loyalty.scopes.Scope['POINTS_ADJUST'], loyalty.scopes.Scope['POINTS_ADJUST']), (loyalty.scopes.Scope['EVENTS_WRITE'], loyalty.scopes.Scope['EVENTS_WRITE']), (loyalty.scopes.Scope['CARDS_VALIDATE'], loyalty.scopes.Scope['CARDS_VALIDATE']), (loyalty.scopes.Scope['CARDS_WRITE'], loyalty.scopes.Scope['CARDS_WRITE']), (loyalty.scopes.Scope['MEMBERS_READ'], loyalty.scopes.Scope['MEMBERS_READ']), (loyalty.scopes.Scope['MEMBERS_WRITE'], loyalty.scopes.Scope['MEMBERS_WRITE']), (loyalty.scopes.Scope['PINS_VERIFY'], loyalty.scopes.Scope['PINS_VERIFY']), (loyalty.scopes.Scope['PINS_WRITE'], loyalty.scopes.Scope['PINS_WRITE']), (loyalty.scopes.Scope['SESSIONS_WRITE'], loyalty.scopes.Scope['SESSIONS_WRITE']), (loyalty.scopes.Scope['STAGES_WRITE'], loyalty.scopes.Scope['STAGES_WRITE']), (loyalty.scopes.Scope['TIERS_WRITE'], loyalty.scopes.Scope['TIERS_WRITE']), (loyalty.scopes.Scope['SEGMENTS_WRITE'], loyalty.scopes.Scope['SEGMENTS_WRITE']), (loyalty.scopes.Scope['BENEFITS_USE'], loyalty.scopes.Scope['BENEFITS_USE']), (loyalty.scopes.Scope['VOUCHERS_READ'], loyalty.scopes.Scope['VOUCHERS_READ']), (loyalty.scopes.Scope['VOUCHERS_USE'], loyalty.scopes.Scope['VOUCHERS_USE']), (loyalty.scopes.Scope['VOUCHERS_WRITE'], loyalty.scopes.Scope['VOUCHERS_WRITE']), (loyalty.scopes.Scope['SUBSCRIPTIONS_WRITE'], loyalty.scopes.Scope['SUBSCRIPTIONS_WRITE']), (loyalty.scopes.Scope['PROMOTIONS_READ'], loyalty.scopes.Scope['PROMOTIONS_READ']), (loyalty.scopes.Scope['PROMOTIONS_WRITE'], loyalty.scopes.Scope['PROMOTIONS_WRITE']), (loyalty.scopes.Scope['PARTNERS_READ'], loyalty.scopes.Scope['PARTNERS_READ']), (loyalty.scopes.Scope['PARTNERS_WRITE'], loyalty.scopes.Scope['PARTNERS_WRITE']), (loyalty.scopes.Scope['MASTERS_READ'], loyalty.scopes.Scope['MASTERS_READ']), (loyalty.scopes.Scope['MASTERS_WRITE'], loyalty.scopes.Scope['MASTERS_WRITE']), (loyalty.scopes.Scope['PROGRAM_READ'], loyalty.scopes.Scope['PROGRAM_READ']), (loyalty.scopes.Scope['SWEEPSTAKES_READ'], loyalty.scopes.Scope['SWEEPSTAKES_READ']), (loyalty.scopes.Scope['SWEEPSTAKES_WRITE'], loyalty.scopes.Scope['SWEEPSTAKES_WRITE']), (loyalty.scopes.Scope['WEBHOOKS_WRITE'], loyalty.scopes.Scope['WEBHOOKS_WRITE'])], max_length=64), size=None)),
-                ('second_secret', models.CharField(blank=True, editable=False, max_length=255)),
-                ('second_secret_until', models.DateTimeField(blank=True, null=True)),
-                ('public', models.BooleanField(default=False)),
-                ('rate_limit_per_minute', models.PositiveIntegerField(default=6000)),
-                ('application', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL)),
-                ('partner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='clients', to='partners.partner')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                (
+                                    loyalty.scopes.Scope["POINTS_READ"],
+                                    loyalty.scopes.Scope["POINTS_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["POINTS_EARN"],
+                                    loyalty.scopes.Scope["POINTS_EARN"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["POINTS_REDEEM"],
+                                    loyalty.scopes.Scope["POINTS_REDEEM"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["POINTS_REVERSE"],
+                                    loyalty.scopes.Scope["POINTS_REVERSE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["POINTS_LOCK"],
+                                    loyalty.scopes.Scope["POINTS_LOCK"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["POINTS_FREEZE"],
+                                    loyalty.scopes.Scope["POINTS_FREEZE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["POINTS_ADJUST"],
+                                    loyalty.scopes.Scope["POINTS_ADJUST"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["EVENTS_WRITE"],
+                                    loyalty.scopes.Scope["EVENTS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["CARDS_VALIDATE"],
+                                    loyalty.scopes.Scope["CARDS_VALIDATE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["CARDS_WRITE"],
+                                    loyalty.scopes.Scope["CARDS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["MEMBERS_READ"],
+                                    loyalty.scopes.Scope["MEMBERS_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["MEMBERS_WRITE"],
+                                    loyalty.scopes.Scope["MEMBERS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["PINS_VERIFY"],
+                                    loyalty.scopes.Scope["PINS_VERIFY"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["PINS_WRITE"],
+                                    loyalty.scopes.Scope["PINS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["SESSIONS_WRITE"],
+                                    loyalty.scopes.Scope["SESSIONS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["STAGES_WRITE"],
+                                    loyalty.scopes.Scope["STAGES_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["TIERS_WRITE"],
+                                    loyalty.scopes.Scope["TIERS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["SEGMENTS_WRITE"],
+                                    loyalty.scopes.Scope["SEGMENTS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["BENEFITS_USE"],
+                                    loyalty.scopes.Scope["BENEFITS_USE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["VOUCHERS_READ"],
+                                    loyalty.scopes.Scope["VOUCHERS_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["VOUCHERS_USE"],
+                                    loyalty.scopes.Scope["VOUCHERS_USE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["VOUCHERS_WRITE"],
+                                    loyalty.scopes.Scope["VOUCHERS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["SUBSCRIPTIONS_WRITE"],
+                                    loyalty.scopes.Scope["SUBSCRIPTIONS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["PROMOTIONS_READ"],
+                                    loyalty.scopes.Scope["PROMOTIONS_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["PROMOTIONS_WRITE"],
+                                    loyalty.scopes.Scope["PROMOTIONS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["PARTNERS_READ"],
+                                    loyalty.scopes.Scope["PARTNERS_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["PARTNERS_WRITE"],
+                                    loyalty.scopes.Scope["PARTNERS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["MASTERS_READ"],
+                                    loyalty.scopes.Scope["MASTERS_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["MASTERS_WRITE"],
+                                    loyalty.scopes.Scope["MASTERS_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["PROGRAM_READ"],
+                                    loyalty.scopes.Scope["PROGRAM_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["SWEEPSTAKES_READ"],
+                                    loyalty.scopes.Scope["SWEEPSTAKES_READ"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["SWEEPSTAKES_WRITE"],
+                                    loyalty.scopes.Scope["SWEEPSTAKES_WRITE"],
+                                ),
+                                (
+                                    loyalty.scopes.Scope["WEBHOOKS_WRITE"],
+                                    loyalty.scopes.Scope["WEBHOOKS_WRITE"],
+                                ),
+                            ],
+                            max_length=64,
+                        ),
+                        size=None,
+                    ),
+                ),
+                ("second_secret", models.CharField(blank=True, editable=False, max_length=255)),
+                ("second_secret_until", models.DateTimeField(blank=True, null=True)),
+                ("public", models.BooleanField(default=False)),
+                ("rate_limit_per_minute", models.PositiveIntegerField(default=6000)),
+                (
+                    "application",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
+                    ),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="clients",
+                        to="partners.partner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API client',
+                "verbose_name": "API client",
             },
         ),
         migrations.CreateModel(
-            name='Outlet',
+            name="Outlet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Z0-9][A-Z0-9._-]{0,63}$', 'Capitals, digits, dot, dash, underscore.')])),
-                ('name', models.CharField(max_length=200)),
-                ('active', models.BooleanField(default=True)),
-                ('partner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='outlets', to='partners.partner')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=64,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z0-9][A-Z0-9._-]{0,63}$",
+                                "Capitals, digits, dot, dash, underscore.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="outlets",
+                        to="partners.partner",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('partner', 'code'), name='partners_outlet_code')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("partner", "code"), name="partners_outlet_code")
+                ],
             },
         ),
     ]

@@ -26,9 +26,7 @@ class Credentials:
     client_secret: str
 
 
-def create_client(
-    name: str, *, partner: Partner | None, scopes: Iterable[str] = ()
-) -> Credentials:
+def create_client(name: str, *, partner: Partner | None, scopes: Iterable[str] = ()) -> Credentials:
     """Make an API client of a partner, or of the house; without scopes it gets all it may hold.
 
     :raises ValidationFailed: if a scope is unknown, or is for the house only.

@@ -1,5 +1,18 @@
-"""The addresses of this app."""
+"""The addresses of earning, and of what was posted."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path, re_path
 
-urlpatterns: list[URLPattern] = []
+from promotions.api.earning import EarningViewSet
+from promotions.api.history import HistoryViewSet
+from promotions.api.returns import ReturnViewSet
+
+urlpatterns: list[URLPattern] = [
+    path("transactions/", HistoryViewSet.as_view({"get": "find"})),
+    path("transactions/earn/", EarningViewSet.as_view({"post": "earn"})),
+    path("transactions/evaluate/", EarningViewSet.as_view({"post": "evaluate"})),
+    path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
+    path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
+    re_path(
+        r"^members/(?P<number>\d{1,20})/transactions/$", HistoryViewSet.as_view({"get": "list"})
+    ),
+]

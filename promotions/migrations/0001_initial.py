@@ -6,60 +6,131 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Evaluation',
+            name="Evaluation",
             fields=[
-                ('transaction_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('member_id', models.BigIntegerField()),
-                ('inputs', models.JSONField(help_text='Emptied by retention or erasure.', null=True)),
-                ('result', models.JSONField()),
-                ('engine_version', models.PositiveSmallIntegerField()),
+                ("transaction_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("member_id", models.BigIntegerField()),
+                (
+                    "inputs",
+                    models.JSONField(help_text="Emptied by retention or erasure.", null=True),
+                ),
+                ("result", models.JSONField()),
+                ("engine_version", models.PositiveSmallIntegerField()),
             ],
         ),
         migrations.CreateModel(
-            name='Promotion',
+            name="Promotion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z0-9][A-Z0-9._-]{0,63}$', 'Capitals, digits, dot, dash, underscore.')])),
-                ('name', models.CharField(max_length=200)),
-                ('status', models.CharField(choices=[('DRAFT', 'Draft'), ('LIVE', 'Live'), ('PAUSED', 'Paused'), ('ENDED', 'Ended')], default='DRAFT', max_length=10)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z0-9][A-Z0-9._-]{0,63}$",
+                                "Capitals, digits, dot, dash, underscore.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("DRAFT", "Draft"),
+                            ("LIVE", "Live"),
+                            ("PAUSED", "Paused"),
+                            ("ENDED", "Ended"),
+                        ],
+                        default="DRAFT",
+                        max_length=10,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PromotionStatus',
+            name="PromotionStatus",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('DRAFT', 'Draft'), ('LIVE', 'Live'), ('PAUSED', 'Paused'), ('ENDED', 'Ended')], max_length=10)),
-                ('since', models.DateTimeField()),
-                ('reason', models.CharField(blank=True, max_length=4000)),
-                ('promotion', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='statuses', to='promotions.promotion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("DRAFT", "Draft"),
+                            ("LIVE", "Live"),
+                            ("PAUSED", "Paused"),
+                            ("ENDED", "Ended"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                ("reason", models.CharField(blank=True, max_length=4000)),
+                (
+                    "promotion",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="statuses",
+                        to="promotions.promotion",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'promotion statuses',
-                'indexes': [models.Index(fields=['promotion', 'since'], name='promotionstatus_since')],
+                "verbose_name_plural": "promotion statuses",
+                "indexes": [
+                    models.Index(fields=["promotion", "since"], name="promotionstatus_since")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PromotionVersion',
+            name="PromotionVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('definition', models.JSONField()),
-                ('digest', models.BinaryField(max_length=32)),
-                ('effective_from', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(blank=True, max_length=200)),
-                ('promotion', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='promotions.promotion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("definition", models.JSONField()),
+                ("digest", models.BinaryField(max_length=32)),
+                ("effective_from", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(blank=True, max_length=200)),
+                (
+                    "promotion",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="promotions.promotion",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('promotion', 'number'), name='promotions_version_number')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("promotion", "number"), name="promotions_version_number"
+                    )
+                ],
             },
         ),
     ]

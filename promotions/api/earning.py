@@ -1,0 +1,146 @@
+"""Earn and Basket Point Evaluation."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from ledger.shapes.transactions import (
+    AwardAnswer,
+    TransactionAnswer,
+    award_answer,
+    transaction_answer,
+)
+from ledger.queries.configuration import configuration
+from ledger.queries.history import posted, posted_of_draft
+from loyalty.api.fields import Answer, Body
+from loyalty.api.openapi import operation
+from loyalty.api.views import ProgramViewSet
+from loyalty.caller import Caller
+from loyalty.digest import digest_of
+from loyalty.errors import FieldError, ValidationFailed
+from loyalty.scopes import Scope
+from promotions.api.purchases import PurchaseBody, basket_of
+from promotions.engine.types import Evaluation
+from promotions.services import earning, evaluation
+
+
+class IncludeQuery(Body, kw_only=True):
+    """`explanation` tells, for each award, every condition with the value seen."""
+
+    include: Literal["explanation"] | None = None
+
+
+class EvaluationAnswer(Answer, kw_only=True):
+    """What a purchase would earn; nothing is promised."""
+
+    evaluated_at: datetime
+    points: list[dict[str, Any]]
+    awards: list[AwardAnswer]
+    near_misses: list[dict[str, Any]]
+    coupons: list[dict[str, Any]]
+    as_member: dict[str, Any] | None
+
+
+class EarningViewSet(ProgramViewSet):
+    """Earning points on a purchase."""
+
+    action_scopes = {"earn": Scope.POINTS_EARN, "evaluate": Scope.POINTS_READ}
+
+    @operation("Earn", body=PurchaseBody, answer=TransactionAnswer, status=201, replays=True)
+    def earn(self, request: Request) -> HttpResponse:
+        body = self.body(PurchaseBody)
+        earned = earning.earn(earn_request(body, self.caller, self.request_id), at=self.now())
+        return self.posted(earned_answer(earned, self.caller), replayed=earned.earlier is not None)
+
+    @operation(
+        "Basket Point Evaluation", body=PurchaseBody, answer=EvaluationAnswer, query=IncludeQuery
+    )
+    def evaluate(self, request: Request) -> HttpResponse:
+        include, body, now = self.query(IncludeQuery), self.body(PurchaseBody), self.now()
+        quote = evaluation.evaluate_basket(
+            basket_of(body),
+            member=body.member.named() if body.member else None,
+            partner_id=self.caller.partner_id,
+            partner_code=self.caller.partner_code,
+            at=now,
+            explain=include.include is not None,
+        )
+        result = msgspec.to_builtins(quote.result)
+        awards = [award_answer(award, quote.settings) for award in quote.result["awards"]]
+        add_explanations(awards, quote.result["awards"], quote.evaluation)
+        return self.answer(
+            EvaluationAnswer(
+                evaluated_at=now,
+                points=_totals(result["awards"]),
+                awards=awards,
+                near_misses=result["near_misses"],
+                coupons=result["coupons"],
+                as_member=_as_member(quote.as_member),
+            )
+        )
+
+
+def earn_request(body: PurchaseBody, caller: Caller, request_id: str) -> earning.EarnRequest:
+    """Return the body as the use case takes it.
+
+    :raises ValidationFailed: if member or reference is missing; a guest's earn posts nothing.
+    """
+    for name in ("member", "reference"):
+        if getattr(body, name) is None:
+            message = f"An earn needs a {name}."
+            raise ValidationFailed([FieldError(f"/{name}", "MISSING_FIELD", message)])
+    assert body.member is not None
+    assert body.reference is not None
+    return earning.EarnRequest(
+        member=body.member.named(),
+        partner_id=caller.partner_id,
+        partner_code=caller.partner_code,
+        reference=body.reference,
+        digest=digest_of("earn", body),
+        basket=basket_of(body),
+        offline=body.offline,
+        request_id=request_id,
+    )
+
+
+def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:
+    """Return the answer of an earn, or of the earlier one that it repeats."""
+    settings = configuration(earned.book.epoch)
+    if earned.earlier is not None:
+        stored = posted(earned.earlier.id)
+    else:
+        assert earned.transaction is not None
+        stored = posted_of_draft(earned.transaction, earned.book.book.member_id)
+    answer = transaction_answer(
+        stored, member=earned.book.member.number, caller=caller, settings=settings
+    )
+    answer.awards = [award_answer(award, settings) for award in earned.result["awards"]]
+    result = msgspec.to_builtins(earned.result)
+    answer.near_misses, answer.coupons = result["near_misses"], result["coupons"]
+    return answer
+
+
+def add_explanations(
+    answers: list[AwardAnswer], awards: list[dict[str, Any]], found: Evaluation
+) -> None:
+    """Put into each award why its version gave it, where that was asked for."""
+    by_version = {each.version_id: msgspec.to_builtins(each) for each in found.explanations}
+    for answer, award in zip(answers, awards, strict=True):
+        answer.explanation = by_version.get(award["version_id"])
+
+
+def _totals(awards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    totals: dict[str, int] = {}
+    for award in awards:
+        totals[award["type"]] = totals.get(award["type"], 0) + award["points"]
+    return [{"type": kind, "points": points} for kind, points in totals.items()]
+
+
+def _as_member(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    plain = msgspec.to_builtins(result)
+    return {"points": _totals(plain["awards"]), "awards": plain["awards"]}

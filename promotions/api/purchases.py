@@ -1,0 +1,113 @@
+"""The shape of a purchase, as Earn and Basket Point Evaluation take it."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from loyalty.api.fields import (
+    Amount,
+    Body,
+    Code,
+    Currency,
+    Instant,
+    MemberReference,
+    Name,
+    Quantity,
+    Reference,
+    Short,
+    check_instant,
+)
+from loyalty.errors import FieldError, ValidationFailed
+from promotions.engine.basket import Basket, BasketLine
+
+Attributes = Annotated[dict[Name, Short], Meta(max_length=20)]
+
+
+class LineBody(Body, kw_only=True):
+    """A line: `amount` is for its whole quantity, tax included, before `discount`."""
+
+    line: Annotated[int, Meta(ge=1, le=1_000_000)]
+    sku: (
+        Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
+    ) = None
+    quantity: Quantity = "1"
+    amount: Amount
+    discount: Amount = "0"
+    tax: Amount = "0"
+    category: Code | None = None
+    brand: Short | None = None
+    earns: bool = True
+    attributes: Attributes = {}
+
+
+class TenderBody(Body, kw_only=True):
+    """A means of payment and what was paid by it."""
+
+    type: Literal["CASH", "CARD", "GIFT_CARD", "ACCOUNT", "VOUCHER", "POINTS", "OTHER"]
+    amount: Amount
+
+
+class PurchaseBody(Body, kw_only=True):
+    """A purchase. `lines` may be missing: then `amount` is one uncategorised line."""
+
+    member: MemberReference | None = None
+    reference: Reference | None = None
+    occurred_at: Instant
+    outlet: Code | None = None
+    channel: Name | None = None
+    terminal: Name | None = None
+    cashier: Name | None = None
+    currency: Currency
+    lines: Annotated[list[LineBody], Meta(max_length=1000)] = []
+    amount: Amount | None = None
+    discount: Amount = "0"
+    tenders: Annotated[list[TenderBody], Meta(max_length=20)] = []
+    coupons: Annotated[list[Code], Meta(max_length=50)] = []
+    attributes: Attributes = {}
+    offline: bool = False
+
+
+def basket_of(body: PurchaseBody) -> Basket:
+    """Return the purchase as the engine takes it.
+
+    :raises ValidationFailed: if lines and amount are both given or both missing, or if two lines
+        have one number.
+    """
+    check_instant(body.occurred_at, "/occurred_at")
+    if bool(body.lines) == (body.amount is not None):
+        message = "Give exactly one of lines and amount."
+        raise ValidationFailed([FieldError("/lines", "EXACTLY_ONE", message)])
+    seen: set[int] = set()
+    for place, line in enumerate(body.lines):
+        if line.line in seen:
+            message = "Two lines have this number."
+            raise ValidationFailed([FieldError(f"/lines/{place}/line", "REPEATED", message)])
+        seen.add(line.line)
+    lines = tuple(map(_line, body.lines))
+    if body.amount is not None:
+        lines = (BasketLine(1, None, "1", body.amount),)
+    return Basket(
+        occurred_at=body.occurred_at,
+        currency=body.currency,
+        lines=lines,
+        discount=body.discount,
+        tenders=tuple((tender.type, tender.amount) for tender in body.tenders),
+        coupons=tuple(dict.fromkeys(body.coupons)),
+        outlet=body.outlet,
+        channel=body.channel,
+    )
+
+
+def _line(line: LineBody) -> BasketLine:
+    attributes: dict[str, Any] = dict(line.attributes)
+    return BasketLine(
+        line.line,
+        line.sku,
+        line.quantity,
+        line.amount,
+        discount=line.discount,
+        category=line.category,
+        brand=line.brand,
+        attributes=attributes,
+        earns=line.earns,
+    )

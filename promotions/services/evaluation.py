@@ -1,0 +1,72 @@
+"""Basket Point Evaluation: what a purchase would earn. Nothing is written."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger.queries.books import read
+from ledger.queries.configuration import Configuration, configuration
+from ledger.services import checks, posting
+from members.models import Tier
+from promotions.engine.basket import Basket, Product
+from promotions.engine.evaluate import evaluate
+from promotions.engine.types import Evaluation, MemberFacts
+from promotions.services.earning import checked_purchase, dated_awards, products_of, result_of
+from promotions.services.snapshot import snapshot_of
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a purchase would earn, as a member or guest; for a guest also as a member."""
+
+    result: dict[str, Any]
+    evaluation: Evaluation
+    as_member: dict[str, Any] | None
+    settings: Configuration
+
+
+def evaluate_basket(
+    basket: Basket,
+    *,
+    member: dict[str, Any] | None,
+    partner_id: int,
+    partner_code: str,
+    at: datetime,
+    explain: bool = False,
+) -> Quote:
+    """Return what a purchase would earn now; `member` is None for a guest.
+
+    `as_member` is the same basket for an ACTIVE member of the base tier. Neither is promised.
+
+    :raises MemberNotFound: if the reference names nobody.
+    :raises StageForbids, OutletUnknown, TooOld, InFuture: as Earn would.
+    """
+    book = read(member, at=at) if member is not None else None
+    settings = configuration(book.epoch if book else None)
+    if book:
+        checks.may_earn(book)
+    checks.outlet_known(settings, partner_id, basket.outlet)
+    checks.in_time(settings, basket.occurred_at, at)
+    query = products_of(basket)
+    row = posting.execute(
+        f"SELECT {query.function}(%s::jsonb)::text",  # noqa: S608 our own function's name
+        (query.argument.decode(),),
+    )
+    products = msgspec.json.decode(row[0], type=dict[str, Product])
+    purchase = checked_purchase(basket, products, partner_code, settings)
+    snapshot = snapshot_of(settings)
+
+    def result(facts: MemberFacts | None) -> tuple[Evaluation, dict[str, Any]]:
+        found = evaluate(purchase, facts, snapshot, explain=explain)
+        awards = dated_awards(found.awards, basket.occurred_at, at, settings)
+        return found, result_of(found, awards)
+
+    if book is not None:
+        evaluation, answer = result(MemberFacts(book.member.tier or "", book.member.stage))
+        return Quote(answer, evaluation, None, settings)
+    evaluation, answer = result(None)
+    base = Tier.objects.filter(is_base=True).values_list("code", flat=True).first() or ""
+    _, as_member = result(MemberFacts(base, "ACTIVE"))
+    return Quote(answer, evaluation, as_member, settings)

@@ -1,0 +1,30 @@
+"""Taking an earn back."""
+
+from datetime import datetime
+
+from ledger.kernel.book import Kind
+from ledger.services import posting
+from ledger.services.originals import original_of
+from ledger.services.posting import Find, Lots
+from ledger.services.reversal import ReversalRequest, Reversed, post_earn_reversal
+from loyalty.services.use_case import use_case
+
+
+@use_case
+def reverse_earn(request: ReversalRequest, *, at: datetime) -> Reversed:
+    """Take a whole earn back: the mirror of its lots; works in every stage.
+
+    :raises TransactionNotFound: if the earn is not here or not the caller's.
+    :raises AlreadyReversed: if it was taken back before.
+    :raises ReversalRefused: if points were spent and their type's policy is REFUSE.
+    """
+    original = original_of(request.original, Kind.EARN)
+    find = Find(request.partner_id, Kind.EARN_REVERSAL, request.reference)
+    book = posting.lock({"id": original.member_id}, at=at, find=find, lots=Lots.ALL)
+    if earlier := posting.replayed(book, request.digest):
+        return Reversed(book, None, earlier=earlier)
+    posting.settle(book)
+    transaction, shortfall = post_earn_reversal(book, original, request)
+    transaction.header.tier_before = transaction.header.tier_after = book.member.tier
+    posting.write(book)
+    return Reversed(book, transaction, shortfall=tuple(shortfall))
