@@ -21,19 +21,25 @@ def digest_of(operation: str, body: msgspec.Struct) -> bytes:
     return hashlib.sha256(canonical).digest()
 
 
+# Fields that hold decimal text, in which 5.9 and 5.90 are one number.
+DECIMALS = frozenset({"amount", "discount", "tax", "quantity", "percent"})
+
+
+def _number(value: Any) -> Any:
+    return format(Decimal(value).normalize(), "f") if isinstance(value, str) else _canonical(value)
+
+
 def _canonical(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         value = msgspec.structs.asdict(value)
     if isinstance(value, dict):
         return {
-            key: _canonical(each)
+            key: _number(each) if key in DECIMALS else _canonical(each)
             for key, each in value.items()
             if each is not None and each is not msgspec.UNSET and key not in NOT_CONTENT
         }
     if isinstance(value, list | tuple):
         return [_canonical(each) for each in value]
-    if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     return value
