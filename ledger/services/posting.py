@@ -113,22 +113,25 @@ def lock(
 
 
 def lock_many(
-    members: Sequence[dict[str, Any]],
-    *,
-    at: datetime,
-    lots: Lots = Lots.DUE,
+    member_ids: Iterable[int], *, at: datetime, lots: Lots = Lots.DUE
 ) -> dict[int, LockedBook]:
-    """Lock the books of several members in the order of their ids, each once; by member id.
+    """Lock the books of several members in key order, in one statement; by member id.
 
-    :raises MemberNotFound: if one of the references names nobody.
+    What is due by `at` is loaded, so that postings up to `at` may follow in the order of time.
     """
-    ids: set[int] = set()
-    for member in members:
-        found = execute("SELECT ledger_resolve(%s::jsonb)", (msgspec.json.encode(member).decode(),))
-        if found[0] is None:
-            raise MemberNotFound
-        ids.add(found[0])
-    return {key: lock({"id": key}, at=at, lots=lots) for key in sorted(ids)}
+    assert connection.in_atomic_block, "points move inside a transaction"
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(
+            "SELECT ledger_open_book(jsonb_build_object('id', id), %s, NULL, NULL, NULL, %s, NULL,"
+            " NULL)::text FROM (SELECT unnest(%s::bigint[]) AS id ORDER BY 1) m",
+            (at, str(lots), sorted(set(member_ids))),
+        )
+        books = {}
+        for (row,) in cursor:
+            opened = _decode_opened(row)
+            books[opened.book.member.id] = LockedBook(opened_book(opened.book, at))
+    return books
 
 
 def replayed(book: LockedBook, digest: bytes) -> Earlier | None:

@@ -1,0 +1,179 @@
+"""The demo's programme: partner, outlets, products, members, promotions."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+from loyalty.models import Master, MasterEntity
+from members.check_digits import with_check_digit
+from members.models import Card, Member, Tier
+from members.services.enrolment import next_number
+from partners.models import Outlet, Partner
+from promotions.demo import data
+from promotions.services.authoring import write_promotion
+
+GOLD_SHARE, SILVER_SHARE = 0.05, 0.20
+
+PROMOTIONS: dict[str, dict[str, Any]] = {
+    "BASE": {
+        "name": "A point for every dollar",
+        "award": {"kind": "PER_AMOUNT", "type": "PTS", "points": 1, "per": "1.00"},
+        "lines": {"exclude": {"category": ["FUEL"]}},
+        "combination": {"base": True},
+        "tests": [
+            {
+                "name": "Two dollars and a half",
+                "basket": {"occurred_at": "2026-01-05T12:00:00Z", "lines": [{"amount": "2.50"}]},
+                "points": 2,
+            }
+        ],
+    },
+    "FRESH": {
+        "name": "Double points on produce",
+        "award": {"kind": "MULTIPLIER", "type": "PTS", "factor": "2"},
+        "lines": {"include": {"category": ["PRODUCE"]}},
+    },
+    "OWN-BRAND": {
+        "name": "Two points for each of our own products",
+        "award": {"kind": "PER_ITEM", "type": "PTS", "points": 2},
+        "lines": {"include": {"brand": ["Private"]}, "exclude": {"category": ["FUEL"]}},
+        "limits": [{"per": "TRANSACTION", "measure": "POINTS", "at_most": 40}],
+    },
+    "BIG-BASKET": {
+        "name": "100 points from 75 dollars, for a month",
+        "award": {"kind": "FIXED", "type": "PTS", "points": 100},
+        "minimum": {"amount": "75.00"},
+        "expiry": {"after": "P1M", "from": "EARNED"},
+    },
+    "WEEKEND-COFFEE": {
+        "name": "Coffee at the weekend",
+        "award": {"kind": "PER_AMOUNT", "type": "PTS", "points": 3, "per": "1.00"},
+        "lines": {"include": {"category": ["COFFEE"]}},
+        "weekdays": ["SAT", "SUN"],
+    },
+    "BEAUTY": {
+        "name": "Five points a dollar on cosmetics, after two weeks",
+        "award": {"kind": "PER_AMOUNT", "type": "PTS", "points": 5, "per": "1.00"},
+        "lines": {"include": {"category": ["COSMETICS"]}},
+        "pending": "P14D",
+    },
+    "GOLD": {
+        "name": "A quarter more for gold members",
+        "award": {"kind": "MULTIPLIER", "type": "PTS", "factor": "1.25", "scope": "BASKET"},
+        "audience": {"tiers": ["GOLD"]},
+    },
+}
+
+
+def card_of(household: int) -> str:
+    """Return the card number of a household."""
+    return with_check_digit(f"6275{household:011d}")
+
+
+def load_partner() -> Partner:
+    """Make the grocer and its stores, unless they are there."""
+    partner, _ = Partner.objects.get_or_create(
+        code="GROCER", defaults={"name": "The Grocer", "currency": "USD"}
+    )
+    known = set(partner.outlets.values_list("code", flat=True))
+    Outlet.objects.bulk_create(
+        Outlet(partner=partner, code=f"S{store}", name=f"Store {store}")
+        for store in data.stores()
+        if f"S{store}" not in known
+    )
+    return partner
+
+
+def load_members(partner: Partner, *, joined_at: datetime) -> dict[str, int]:
+    """Enrol the households, the best customers in higher tiers; return member ids by card."""
+    known = dict(Card.objects.values_list("number", "member_id"))
+    tiers = {tier.code: tier for tier in Tier.objects.all()}
+    everybody = data.households()
+    members, cards = [], []
+    for place, (household, _) in enumerate(everybody):
+        if card_of(household) in known:
+            continue
+        share = place / len(everybody)
+        code = "GOLD" if share < GOLD_SHARE else "SILVER" if share < SILVER_SHARE else "BASE"
+        member = Member(
+            number=next_number(),
+            tier=tiers[code],
+            first_name="Household",
+            last_name=str(household),
+            enrolled_by=partner,
+            joined_at=joined_at,
+        )
+        members.append(member)
+        cards.append(Card(number=card_of(household), member=member, issued_at=joined_at))
+    Member.objects.bulk_create(members, batch_size=1000)
+    Card.objects.bulk_create(cards, batch_size=1000)
+    return dict(Card.objects.values_list("number", "member_id"))
+
+
+def load_products() -> int:
+    """Make the 92,331 products and their categories by COPY, unless they are there."""
+    entity = MasterEntity.objects.get(code="product")
+    if Master.objects.filter(entity=entity).exists():
+        return 0
+    rows = data.table("products").to_pylist()
+    paths = {_path(row) for row in rows}
+    parents = _load_categories({path[:depth] for path in paths for depth in range(1, 4)} - {()})
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for row in rows:
+            path = _path(row)
+            attributes = {"brand": row["brand"], "size": row["package_size"]}
+            copy.write_row(
+                (
+                    entity.pk,
+                    str(row["product_id"]),
+                    (row["product_type"] or row["product_category"] or "Product")[:200],
+                    parents.get(path),
+                    list(path),
+                    msgspec.json.encode({k: v for k, v in attributes.items() if v}).decode(),
+                    "{}",
+                    False,
+                )
+            )
+    return len(rows)
+
+
+_COPY = (
+    "COPY loyalty_master (entity_id, code, name, parent_id, path, attributes, translations,"
+    " retired) FROM STDIN"
+)
+
+
+def _path(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the codes of department, category and type; fuel is a department of its own."""
+    names = (row["department"], row["product_category"], row["product_type"])
+    codes = [code for name in names if (code := data.code_of(name))]
+    if "GASOLINE" in (row["product_type"] or ""):
+        codes[:1] = ["FUEL"]
+    return tuple(dict.fromkeys(codes))
+
+
+def _load_categories(paths: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+    """Make a category for each path, parents first; one code is one category. Return their ids."""
+    entity = MasterEntity.objects.get(code="category")
+    ids: dict[str, int] = {}
+    for path in sorted(paths, key=lambda path: (len(path), path)):
+        if path[-1] in ids:
+            continue
+        parent = ids.get(path[-2]) if len(path) > 1 else None
+        made = Master.objects.create(
+            entity=entity,
+            code=path[-1],
+            name=path[-1].replace("-", " ").title(),
+            parent_id=parent,
+            path=list(path[:-1]),
+        )
+        ids[path[-1]] = made.pk
+    return {path: ids[path[-1]] for path in paths}
+
+
+def load_promotions(*, at: datetime) -> None:
+    """Put the demo's promotions live from `at` on."""
+    for code, definition in PROMOTIONS.items():
+        write_promotion(code, definition, status="LIVE", at=at, by="demo")

@@ -1,0 +1,55 @@
+"""Earning on many purchases in one commit: the road of files and of the demo.
+
+It shares the engine, the checks and the kernel with Earn, and ends with the same ledger.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ledger.models import Transaction
+from ledger.services import posting
+from ledger.services.posting import Alongside
+from loyalty.services.use_case import use_case
+from promotions.engine.basket import Product
+from promotions.services.earning import EarnRequest, encode_records, post_earn
+
+
+@use_case
+def earn_many(
+    requests: Sequence[EarnRequest],
+    member_ids: Mapping[str, int],
+    *,
+    products: Mapping[str, Product],
+) -> int:
+    """Post purchases in the order given, each at its own `occurred_at`; return how many were new.
+
+    `requests` are in the order of time and name members by card; `member_ids` says whose each
+    card is. References that are known already are passed over. Three statements in all: which
+    references are known, the books in key order, and the write.
+    """
+    known = _known(requests)
+    wanted = [request for request in requests if request.reference not in known]
+    if not wanted:
+        return 0
+    last = wanted[-1].basket.occurred_at
+    owners = [member_ids[request.member["card"]] for request in wanted]
+    books = posting.lock_many(owners, at=last)
+    records = []
+    for request, owner in zip(wanted, owners, strict=True):
+        book = books[owner]
+        at = request.basket.occurred_at
+        book.book.open_at(at)
+        _, _, record = post_earn(book, request, at=at, products=products)
+        records.append(record)
+    alongside = Alongside("promotions_record", encode_records(records))
+    posting.write_many(books.values(), alongside=alongside)
+    return len(wanted)
+
+
+def _known(requests: Sequence[EarnRequest]) -> set[str]:
+    if not requests:
+        return set()
+    references = [request.reference for request in requests]
+    rows = Transaction.objects.filter(
+        partner_id=requests[0].partner_id, kind=Transaction.Kind.EARN, reference__in=references
+    )
+    return {reference for reference in rows.values_list("reference", flat=True) if reference}
