@@ -14,7 +14,7 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
     ],
     "Points": [
         ("Transactions", "receipt_long", "ledger_transaction"),
-        ("Balances", "account_balance", "ledger_account"),
+        ("Balances", "account_balance", "ledger_memberpoints"),
         ("Lots", "inventory_2", "ledger_lot"),
         ("Locks", "lock", "ledger_pointlock"),
         ("Point types", "toll", "ledger_pointtype"),

@@ -178,6 +178,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": int(timedelta(hours=6).total_seconds())}
 
 USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
 TIME_ZONE = "UTC"
 LAUREL_TIME_ZONE = env("LAUREL_TIME_ZONE", default="UTC")
 LAUREL_CURRENCY = env("LAUREL_CURRENCY", default="EUR")

@@ -13,6 +13,7 @@ from django.db.models import F, Q
 
 from ledger.kernel.book import Bucket as KernelBucket
 from ledger.kernel.book import Kind as KernelKind
+from members.models import Member
 
 
 def reference_to(model: Any, **options: Any) -> Any:
@@ -137,6 +138,17 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} {self.point_type_id}: {self.available}"
+
+
+class MemberPoints(Member):
+    """A member as the points pages of the back office show them."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "balance"
+
+    def __str__(self) -> str:
+        return self.number
 
 
 class Transaction(models.Model):

@@ -55,6 +55,7 @@ def local_environment(addresses: Addresses, folder: Path) -> dict[str, str]:
     return {
         **os.environ,
         "LAUREL_ENV": "local",
+        "PYTHONWARNINGS": "ignore",  # The worker's advice about root is for servers.
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DJANGO_SECRET_KEY": secret.read_text(),
         "DATABASE_URL": addresses.database_url,
@@ -106,11 +107,27 @@ def _processes(port: int, environment: dict[str, str]) -> list[Child]:
             *("--no-ws", "--log-level", "warning", "config.wsgi:application"),
         ],
         "worker": [
-            *(str(binaries / "celery"), "-A", "config.celery", "worker", "--concurrency", "2"),
+            *(
+                str(binaries / "celery"),
+                "--quiet",
+                "-A",
+                "config.celery",
+                "worker",
+                "--concurrency",
+                "2",
+            ),
             *("--loglevel", "warning", "--without-gossip", "--without-mingle"),
         ],
         "timetable": [
-            *(str(binaries / "celery"), "-A", "config.celery", "beat", "--loglevel", "warning"),
+            *(
+                str(binaries / "celery"),
+                "--quiet",
+                "-A",
+                "config.celery",
+                "beat",
+                "--loglevel",
+                "warning",
+            ),
             *("--schedule", str(VAR / "timetable")),
         ],
     }

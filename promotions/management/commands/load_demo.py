@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 programme.load_products()
                 members = programme.load_members(partner, joined_at=since)
                 programme.load_promotions(at=since)
-        self._credentials(options["credentials"], partner, now)
+        self._credentials(options["credentials"], partner, programme.card_of(1), now)
         columns = (
             TextColumn("Replaying purchases"),
             BarColumn(),
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             cursor.execute("ANALYZE")
         self._summary(Console(file=self.stdout._out))
 
-    def _credentials(self, path: Path | None, partner: Partner, now: datetime) -> None:
+    def _credentials(self, path: Path | None, partner: Partner, card: str, now: datetime) -> None:
         """Make a user of the back office and a till's API client, once, and write them down."""
         if path is None or path.exists():
             return
@@ -83,7 +83,7 @@ class Command(BaseCommand):
             "client_id": made.client_id,
             "client_secret": made.client_secret,
             "purchase": {
-                "member": {"card": "6275000000000017"},
+                "member": {"card": card},
                 "reference": "MY-FIRST-EARN",
                 "occurred_at": now.isoformat(timespec="seconds"),
                 "outlet": "S330",

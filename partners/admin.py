@@ -1,0 +1,104 @@
+"""The back office's pages of partners and their API clients."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import ModelAdmin, TabularInline
+
+from loyalty import token_cache
+from loyalty.admin_base import CachedFactsAdmin
+from loyalty.errors import ValidationFailed
+from loyalty.scopes import Scope
+from partners.models import ApiClient, Outlet, Partner
+from partners.services.clients import check_scopes, create_client, rotate_secret
+
+
+class OutletInline(TabularInline):
+    model = Outlet
+    extra = 0
+    per_page = 50
+
+
+@admin.register(Partner)
+class PartnerAdmin(CachedFactsAdmin):
+    list_display = ["code", "name", "kind", "status", "currency"]
+    list_filter = ["kind", "status"]
+    search_fields = ["code", "name"]
+    inlines = [OutletInline]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Partner | None = None) -> bool:
+        return False  # A partner with history is made INACTIVE.
+
+    def save_model(self, request: HttpRequest, obj: Partner, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        token_cache.clear()
+
+
+class ApiClientForm(forms.ModelForm):
+    """An API client by name, partner and scopes; its id and secret are made for it."""
+
+    name = forms.CharField(max_length=255)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in Scope], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = ApiClient
+        fields = ["partner", "scopes", "rate_limit_per_minute"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["name"].initial = self.instance.application.name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        try:
+            check_scopes(frozenset(cleaned.get("scopes", [])), cleaned.get("partner"))
+        except ValidationFailed as error:
+            self.add_error("scopes", error.detail)
+        return cleaned
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(ModelAdmin):
+    form = ApiClientForm
+    list_display = ["client_name", "partner", "client_id", "rate_limit_per_minute"]
+    list_select_related = ["application", "partner"]
+    actions = ["rotate"]
+
+    @admin.display(description="Name")
+    def client_name(self, client: ApiClient) -> str:
+        return client.application.name
+
+    @admin.display(description="Client id")
+    def client_id(self, client: ApiClient) -> str:
+        return client.application.client_id
+
+    def save_model(self, request: HttpRequest, obj: ApiClient, form: Any, change: bool) -> None:
+        name = form.cleaned_data["name"]
+        if change:
+            super().save_model(request, obj, form, change)
+            obj.application.name = name
+            obj.application.save(update_fields=["name"])
+            token_cache.clear()
+            return
+        made = create_client(name, partner=obj.partner, scopes=obj.scopes)
+        obj.pk, obj.application = made.client.pk, made.client.application
+        type(obj).objects.filter(pk=obj.pk).update(rate_limit_per_minute=obj.rate_limit_per_minute)
+        self._show(request, made.client_id, made.client_secret)
+
+    def _show(self, request: HttpRequest, client_id: str, secret: str) -> None:
+        text = f"Client id {client_id}, secret {secret}. The secret is shown this once."
+        self.message_user(request, text, messages.WARNING)
+
+    @admin.action(description="Rotate the secret; the old one works for a day more")
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> None:
+        for client in queryset.select_related("application"):
+            made = rotate_secret(client, at=timezone.now(), both_for=timedelta(days=1))
+            self._show(request, made.client_id, made.client_secret)
