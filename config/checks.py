@@ -1,14 +1,17 @@
 """System checks: what must hold before Laurel starts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connection
 
 
 @register(Tags.database)
-def time_zone_is_kept(*, databases: list[str] | None = None, **kwargs: Any) -> list[Error]:
+def time_zone_is_kept(
+    *, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
     """Refuse another time zone than the one that the first posting recorded (DESIGN 2.7)."""
     if not databases:
         return []

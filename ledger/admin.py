@@ -1,7 +1,7 @@
 """The back office's pages of points: read and not edited, but for the point types."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -29,7 +29,7 @@ class PointTypeForm(forms.ModelForm):
 
     class Meta:
         model = PointType
-        fields = "__all__"
+        exclude: ClassVar[list[str]] = []
 
     def clean_expiry(self) -> str:
         text: str = self.cleaned_data["expiry"]

@@ -1,6 +1,6 @@
 """Bases of the back office's pages."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
@@ -9,7 +9,7 @@ from unfold.admin import ModelAdmin
 class ReadOnlyAdmin(ModelAdmin):
     """A page that shows and never changes."""
 
-    actions = None
+    actions: ClassVar[list[str]] = []
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

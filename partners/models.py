@@ -59,7 +59,7 @@ class Outlet(models.Model):
 
 
 class ApiClient(models.Model):
-    """What Laurel adds to an OAuth application: whom it acts for, what it may do, its second secret.
+    """What Laurel adds to an OAuth application: whom it acts for, and what it may do.
 
     Without a partner it is a house client and acts for the programme.
     """

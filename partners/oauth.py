@@ -1,4 +1,4 @@
-"""OAuth for API clients: two secrets while one is rotated, and only the scopes a client was given."""
+"""OAuth for API clients: two secrets while one is rotated, only the scopes they were given."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class _Secrets(str):
 
 
 class ClientValidator(OAuth2Validator):
-    """The stock validator, for clients that may have two secrets and must have an active partner."""
+    """The stock validator, for clients with up to two secrets and an active partner."""
 
     def _load_application(self, client_id: str, request: Any) -> Any:
         application = super()._load_application(client_id, request)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from promotions.engine.snapshot import Snapshot
 from promotions.engine.evaluate import evaluate
+from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import Evaluation as Outcome
 from promotions.engine.types import MemberFacts, Purchase
 from promotions.models import Evaluation

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,6 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
-from pytest_django import DjangoDbBlocker
 
 from ledger.queries import configuration
 from loyalty import token_cache
@@ -23,12 +22,11 @@ from tests.factories.partners import PartnerFactory
 
 
 @pytest.fixture(autouse=True)
-def fresh_process() -> Iterator[None]:
+def fresh_process() -> None:
     """Forget what a process keeps in memory: each test has a programme of its own."""
     configuration._loaded = None
     snapshot._loaded = None
     token_cache.clear()
-    yield
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ VAR = ROOT / "var"
 
 
 def main() -> int:
-    """Start servers, migrate, load the demo, run the processes until Ctrl-C; return an exit code."""
+    """Start everything, run it until Ctrl-C; return an exit code."""
     try:
         port = _port()
         _check_folder()

@@ -1,4 +1,4 @@
-"""`make test`: the suite on embedded servers of its own: `python -m config.local.test [ARGUMENT …]`."""
+"""`make test`: the suite on embedded servers of its own."""
 
 import subprocess
 import sys

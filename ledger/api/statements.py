@@ -78,7 +78,7 @@ class ExpiredAnswer(Answer, kw_only=True):
 
 
 class UpcomingAnswer(Answer, kw_only=True):
-    """Points that will expire if nothing happens; the last day on which they are worth something."""
+    """Points that will expire if nothing happens, and the last day on which they can be spent."""
 
     type: str
     at: datetime

@@ -10,10 +10,10 @@ from uuid import UUID
 import msgspec
 import psycopg
 from django.db import connection
-from members.errors import MemberNotFound
 
 from ledger.kernel.book import Account, Book, Lock, Lot
 from ledger.kernel.settlement import settle
+from members.errors import MemberNotFound
 
 
 class Lots(StrEnum):

@@ -7,11 +7,10 @@ from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from loyalty.models import Program
-from partners.models import Outlet
-
 from ledger.errors import NoRate, PointTypeUnknown
 from ledger.models import PointType, PointValue
+from loyalty.models import Program
+from partners.models import Outlet
 
 
 @dataclass(frozen=True, slots=True)

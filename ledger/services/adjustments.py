@@ -5,15 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from loyalty.services.use_case import use_case
-
 from ledger.errors import InsufficientPoints
 from ledger.kernel.book import Account, Bucket, Header, Kind, Transaction, begin, finish
 from ledger.kernel.dates import expires_at, parse_policy
 from ledger.kernel.postings import Grant, grant, share_of, take
+from ledger.queries.books import Earlier, Lots, read
 from ledger.queries.configuration import configuration
 from ledger.services import checks, posting
-from ledger.services.posting import Earlier, Find, LockedBook, Lots
+from ledger.services.posting import Find, LockedBook
+from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def expire_percentage(request: ExpiryRequest, *, at: datetime) -> Adjusted:
 
 def preview_expiry(request: ExpiryRequest, *, at: datetime) -> ExpiryPreview:
     """Return what `expire_percentage` would expire now; nothing is written."""
-    book = posting.read(request.member, at=at)
+    book = read(request.member, at=at)
     point_type = configuration(book.epoch).point_type(request.point_type)
     account = book.book.account(point_type.id)
     return ExpiryPreview(book.member.id, share_of(account, request.percent), account)

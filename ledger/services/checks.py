@@ -2,16 +2,15 @@
 
 from datetime import datetime
 
-from members import stages
-from members.errors import CardBlocked, StageForbids
-from partners.errors import OutletUnknown
-
 from ledger.errors import InFuture, TooOld
 from ledger.kernel.book import Book, Header
 from ledger.kernel.dates import expires_at, parse_policy
 from ledger.kernel.postings import extend_activity
+from ledger.queries.books import OpenBook
 from ledger.queries.configuration import Configuration
-from ledger.services.posting import OpenBook
+from members import stages
+from members.errors import CardBlocked, StageForbids
+from partners.errors import OutletUnknown
 
 
 def may_earn(book: OpenBook) -> None:

@@ -6,8 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
-from loyalty.errors import FieldError, ValidationFailed
-from loyalty.services.use_case import use_case
 
 from ledger.errors import (
     InsufficientPoints,
@@ -19,10 +17,13 @@ from ledger.kernel.book import Bucket, Header, Kind, Lock, Transaction, begin, f
 from ledger.kernel.postings import is_marked, lock_amount, lock_lots
 from ledger.kernel.settlement import close_lock, release_lock
 from ledger.models import PointLock
+from ledger.queries.books import Earlier, Lots
 from ledger.queries.configuration import configuration
 from ledger.services import checks, posting
 from ledger.services.originals import Original, original_of
-from ledger.services.posting import Earlier, Find, LockedBook, Lots
+from ledger.services.posting import Find, LockedBook
+from loyalty.errors import FieldError, ValidationFailed
+from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

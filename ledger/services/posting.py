@@ -25,13 +25,13 @@ import msgspec
 import psycopg
 from django.db import connection
 from django.db.utils import IntegrityError
-from loyalty.errors import ReferenceConflict
-from members.errors import MemberNotFound
 
 from ledger.kernel.book import Book, Lot
 from ledger.kernel.settlement import settle as settle_book
-from ledger.queries.books import CardFacts, Earlier, LoadedBook, Lots, OpenBook, execute, read
+from ledger.queries.books import CardFacts, Earlier, LoadedBook, Lots, OpenBook, execute
 from ledger.queries.books import opened as opened_book
+from loyalty.errors import ReferenceConflict
+from members.errors import MemberNotFound
 
 
 class _OpenedBook(msgspec.Struct):

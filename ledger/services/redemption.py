@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from loyalty.services.use_case import use_case
 
 from ledger.errors import (
     BelowMinimum,
@@ -23,9 +22,11 @@ from ledger.kernel.book import Bucket, Header, Kind, Lock, Transaction, begin, f
 from ledger.kernel.dates import start_of_day
 from ledger.kernel.postings import capturable, capture, redeem
 from ledger.kernel.settlement import close_lock, release_lock
+from ledger.queries.books import Earlier, Lots, execute
 from ledger.queries.configuration import Configuration, PointTypeFacts, configuration, point_type_id
 from ledger.services import checks, posting
-from ledger.services.posting import Earlier, Find, LockedBook, Lots
+from ledger.services.posting import Find, LockedBook
+from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +183,7 @@ def redeemed_on_day(
     day = occurred_at.astimezone(settings.zone).date()
     start = start_of_day(day, settings.zone)
     end = start_of_day(day + timedelta(days=1), settings.zone)
-    row = posting.execute(
+    row = execute(
         "SELECT coalesce(sum(CASE WHEN e.target = %s THEN e.points ELSE -e.points END), 0)::bigint"
         " FROM ledger_transaction t JOIN ledger_entry e ON e.transaction_id = t.id"
         " WHERE t.member_id = %s AND e.point_type_id = %s AND (e.source = %s OR e.target = %s)"
@@ -222,7 +223,7 @@ def _shortfall(
 def _lock_of(book: LockedBook, lock_id: UUID, partner_id: int) -> Lock:
     lock = book.book.locks.get(lock_id)
     if lock is None:
-        known = posting.execute(
+        known = execute(
             "SELECT count(*) FROM ledger_pointlock"
             " WHERE id = %s AND member_id = %s AND partner_id = %s",
             (lock_id, book.book.member_id, partner_id),

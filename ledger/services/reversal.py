@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
-from loyalty.services.use_case import use_case
 
 from ledger.errors import AlreadyReversed, ReversalExceeds, ReversalRefused
 from ledger.kernel.book import Bucket, Entry, Header, Kind, Lot, Transaction, begin, finish
@@ -15,10 +14,12 @@ from ledger.kernel.dates import start_of_day
 from ledger.kernel.reversals import Restored, Spent, charge, restore, take_back
 from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
+from ledger.queries.books import Earlier, Lots, execute
 from ledger.queries.configuration import Configuration, configuration
 from ledger.services import posting
 from ledger.services.originals import Original, original_of
-from ledger.services.posting import Earlier, Find, LockedBook, Lots
+from ledger.services.posting import Find, LockedBook
+from loyalty.services.use_case import use_case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ def _grace(settings: Configuration, at: datetime) -> datetime | None:
 
 def _left_to_restore(redemption: UUID) -> list[Entry]:
     """Return a redemption's entries in posting order, less what reversals gave back, by lot."""
-    row = posting.execute(
+    row = execute(
         """
         SELECT coalesce(json_agg(json_build_object(
             'point_type', point_type_id, 'lot', lot_id, 'source', source, 'target', target,
@@ -158,7 +159,7 @@ def _left_to_restore(redemption: UUID) -> list[Entry]:
 
 def _payers(book: LockedBook, point_type: int) -> Iterator[tuple[UUID, int]]:
     """Yield the lots that paid debt, latest first, with what each still has paid; load them."""
-    row = posting.execute(
+    row = execute(
         """
         SELECT coalesce(json_agg(json_build_array(lot_id, points) ORDER BY latest DESC), '[]')::text
         FROM (
@@ -231,7 +232,7 @@ def post_earn_reversal(
 
 
 def _lot_ids(original: TransactionRow) -> list[UUID]:
-    row = posting.execute(
+    row = execute(
         "SELECT coalesce(array_agg(id ORDER BY seq), '{}') FROM ledger_lot"
         " WHERE member_id = %s AND transaction_id = %s",
         (original.member_id, original.pk),
@@ -252,7 +253,7 @@ def _reversed_by_lot(transaction: Transaction, lots: dict[UUID, Lot]) -> list[di
 
 def spent_of_lots(lot_ids: list[UUID]) -> dict[UUID, Spent]:
     """Return what left each lot for good, net, from its entries and from what was forgiven."""
-    row = posting.execute(
+    row = execute(
         """
         SELECT coalesce(json_object_agg(l.id, json_build_object(
             'redeemed', coalesce(e.redeemed, 0), 'paid', coalesce(e.paid, 0),

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from loyalty.services.use_case import use_case
 
+from ledger.queries.books import Lots, execute
 from ledger.services import posting
-from ledger.services.posting import Lots
+from loyalty.services.use_case import use_case
 
 CHUNK = 5_000  # Books per transaction: short locks, and a lost worker loses little.
 
@@ -59,5 +59,5 @@ def settle_chunk(*, after: int, at: datetime, at_most: int = CHUNK) -> Chunk:
 
 def count_due(at: datetime) -> int:
     """Return how many books have something due at an instant."""
-    row = posting.execute("SELECT count(*) FROM ledger_book WHERE due_at <= %s", (at,))
+    row = execute("SELECT count(*) FROM ledger_book WHERE due_at <= %s", (at,))
     return int(row[0])

@@ -17,8 +17,8 @@ def error_page(request: HttpRequest) -> HttpResponse:
             level, text = len(match[1]), escape(match[2].strip("`"))
             lines.append(f'<h{level} id="{text}">{text}</h{level}>')
         elif line:
-            text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(line))
-            lines.append(f"<p>{text}</p>")
+            shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(line))
+            lines.append(f"<p>{shown}</p>")
     style = "body{font:16px/1.5 system-ui;max-width:44rem;margin:2rem auto;padding:0 1rem}"
     return HttpResponse(
         f"<!doctype html><meta charset=utf-8><title>Laurel: errors</title><style>{style}</style>"

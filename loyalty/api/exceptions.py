@@ -48,7 +48,7 @@ def _as_refusal(error: Exception) -> LoyaltyError:
     if isinstance(error, DataError) and isinstance(error.__cause__, psycopg.DataError):
         log.warning("A value passed the door but not the database: %s", error)
         return ValidationFailed([FieldError("", "OUT_OF_RANGE", "A value is out of range.")])
-    log.exception("Unexpected fault", exc_info=error)
+    log.error("Unexpected fault", exc_info=error)
     return InternalError()
 
 

@@ -17,7 +17,7 @@ class HasActionScope:
     """Admit a token that holds the scope its view names for the requested action."""
 
     def has_permission(self, request: "Request", view: "ProgramViewSet") -> bool:
-        if view.action is None:
+        if getattr(view, "action", None) is None:
             raise MethodNotAllowed(f"{request.method} is not allowed here.")
         scope = view.action_scopes.get(view.action)
         if scope is None:

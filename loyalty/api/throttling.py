@@ -5,7 +5,7 @@ DRF imports this while it loads, so it imports no DRF itself.
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from redis import Redis, RedisError
@@ -34,7 +34,7 @@ class ClientThrottle:
         minute, reset = int(now // 60), 60 - int(now % 60)
         used = _count(f"{settings.KEY_PREFIX}:rate:{caller.client_id}:{minute}")
         left = max(0, caller.rate_limit_per_minute - used)
-        request._request.rate_limit = (caller.rate_limit_per_minute, left, reset)
+        cast(Any, request._request).rate_limit = (caller.rate_limit_per_minute, left, reset)
         if used > caller.rate_limit_per_minute:
             raise RateLimited(retry_after=reset)
         return True

@@ -19,7 +19,7 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client shows for a token. The secret is kept as a hash only: this is its one showing."""
+    """What a client shows for a token. Of the secret only a hash is kept: this shows it once."""
 
     client: ApiClient
     client_id: str

@@ -7,14 +7,14 @@ import msgspec
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from ledger.queries.configuration import configuration
+from ledger.queries.history import posted, posted_of_draft
 from ledger.shapes.transactions import (
     AwardAnswer,
     TransactionAnswer,
     award_answer,
     transaction_answer,
 )
-from ledger.queries.configuration import configuration
-from ledger.queries.history import posted, posted_of_draft
 from loyalty.api.fields import Answer, Body
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet

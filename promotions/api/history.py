@@ -1,13 +1,12 @@
 """Transaction History, and reading one transaction."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
-from typing import Annotated
 
 from ledger.errors import TransactionNotFound
 from ledger.models import Transaction
@@ -65,13 +64,13 @@ class HistoryViewSet(ProgramViewSet):
     """What was posted."""
 
     action_scopes = {
-        "list": Scope.POINTS_READ,
+        "history": Scope.POINTS_READ,
         "retrieve": Scope.POINTS_READ,
         "find": Scope.POINTS_READ,
     }
 
     @operation("Transaction History", answer=HistoryAnswer, query=HistoryQuery)
-    def list(self, request: Request, number: str) -> HttpResponse:
+    def history(self, request: Request, number: str) -> HttpResponse:
         query, now = self.query(HistoryQuery), self.now()
         check_instant(query.start, "/from")
         check_instant(query.end, "/to")

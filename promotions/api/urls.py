@@ -13,6 +13,6 @@ urlpatterns: list[URLPattern] = [
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
     re_path(
-        r"^members/(?P<number>\d{1,20})/transactions/$", HistoryViewSet.as_view({"get": "list"})
+        r"^members/(?P<number>\d{1,20})/transactions/$", HistoryViewSet.as_view({"get": "history"})
     ),
 ]

@@ -1,4 +1,4 @@
-"""The year's purchases through the real earn path, week by week, and what members do with points."""
+"""The year's purchases through the real earn path, and what members do with their points."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ def replay(
     members: Mapping[str, int],
     on_progress: Callable[[int], None],
 ) -> int:
-    """Post the last `weeks` weeks of purchases, with redemptions and returns; return the new ones."""
+    """Post the last `weeks` weeks, with redemptions and returns; return how many were new."""
     products = _products()
     posted = 0
     for week in data.baskets(weeks, shift=data.shift_of(today)):

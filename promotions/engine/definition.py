@@ -20,14 +20,14 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a definition: what it does not know, it refuses."""
 
 
-class Hours(Part, kw_only=True):
+class Hours(Part, frozen=True, kw_only=True):
     """A window of local time on each day; it may run over midnight."""
 
     start: time = msgspec.field(name="from")
     end: time = msgspec.field(name="to")
 
 
-class Audience(Part, kw_only=True):
+class Audience(Part, frozen=True, kw_only=True):
     """Who and where. An empty list asks for nothing."""
 
     tiers: Codes = []
@@ -41,7 +41,7 @@ class Audience(Part, kw_only=True):
 Wanted = dict[str, Annotated[list[str], Meta(min_length=1, max_length=5000)]]
 
 
-class Lines(Part, kw_only=True):
+class Lines(Part, frozen=True, kw_only=True):
     """Which lines count: those with any included value of each key, and no excluded one.
 
     Keys are `sku`, `category` (with all below it), `brand`, or any attribute of the product.
@@ -51,14 +51,14 @@ class Lines(Part, kw_only=True):
     exclude: Wanted = {}
 
 
-class Minimum(Part, kw_only=True):
+class Minimum(Part, frozen=True, kw_only=True):
     """What the lines that count must reach together."""
 
     amount: Amount | None = None
     quantity: Amount | None = None
 
 
-class Band(Part, kw_only=True):
+class Band(Part, frozen=True, kw_only=True):
     """From a spend on: points once, or points per step of money."""
 
     start: Amount = msgspec.field(name="from")
@@ -66,7 +66,7 @@ class Band(Part, kw_only=True):
     per: Amount | None = None
 
 
-class Award(Part, kw_only=True):
+class Award(Part, frozen=True, kw_only=True):
     """What the promotion gives."""
 
     kind: Literal["FIXED", "PER_AMOUNT", "MULTIPLIER", "PER_ITEM", "BANDED"]
@@ -79,7 +79,7 @@ class Award(Part, kw_only=True):
     scope: Literal["LINE", "BASKET"] = "LINE"
 
 
-class Combination(Part, kw_only=True):
+class Combination(Part, frozen=True, kw_only=True):
     """How the promotion goes with others."""
 
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
@@ -89,7 +89,7 @@ class Combination(Part, kw_only=True):
     multiply: Literal["BEFORE", "AFTER"] = "AFTER"
 
 
-class Limit(Part, kw_only=True):
+class Limit(Part, frozen=True, kw_only=True):
     """The most that one purchase gets."""
 
     per: Literal["TRANSACTION"]
@@ -98,7 +98,7 @@ class Limit(Part, kw_only=True):
     then: Literal["SKIP", "REDUCE"] = "REDUCE"
 
 
-class Expiry(Part, kw_only=True):
+class Expiry(Part, frozen=True, kw_only=True):
     """How long the points live, where it is not as their type says."""
 
     after: Duration
@@ -106,7 +106,7 @@ class Expiry(Part, kw_only=True):
     round_up: Literal["NONE", "DAY", "MONTH", "QUARTER", "YEAR"] = "NONE"
 
 
-class RuleTest(Part, kw_only=True):
+class RuleTest(Part, frozen=True, kw_only=True):
     """An example basket with the points it must earn before the promotion may go live."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -115,7 +115,7 @@ class RuleTest(Part, kw_only=True):
     tier: Code | None = None
 
 
-class Definition(Part, kw_only=True):
+class Definition(Part, frozen=True, kw_only=True):
     """Everything a version holds."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]

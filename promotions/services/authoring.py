@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from django.db import connection
@@ -21,7 +22,6 @@ from promotions.engine.snapshot import Snapshot, compile_version
 from promotions.engine.types import MemberFacts
 from promotions.errors import TestsFail
 from promotions.models import Promotion, PromotionStatus, PromotionVersion
-from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)

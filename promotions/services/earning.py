@@ -15,9 +15,10 @@ from django.db import connection
 from ledger.kernel.book import Header, Kind, Transaction, begin, finish
 from ledger.kernel.dates import available_at, expires_at, parse_policy
 from ledger.kernel.postings import Grant, grant
+from ledger.queries.books import Earlier, execute
 from ledger.queries.configuration import Configuration, configuration
 from ledger.services import checks, posting
-from ledger.services.posting import Alongside, Earlier, Find, LockedBook
+from ledger.services.posting import Alongside, Find, LockedBook
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.services.use_case import use_case
 from members.models import Member
@@ -186,7 +187,7 @@ def dated_awards(
 
 
 def _grants(awards: list[DatedAward], partner_id: int, settings: Configuration) -> list[Grant]:
-    """Return one grant for each promotion version and type: the split by line stays in the record."""
+    """Return a grant for each promotion version and type; the split by line is in the record."""
     grants: dict[tuple[int, str], Grant] = {}
     for each in awards:
         key = (each.award.version_id, each.award.type)
@@ -212,7 +213,7 @@ def _revive(book: LockedBook) -> None:
 
 
 def result_of(evaluation: Evaluation, awards: list[DatedAward]) -> dict[str, Any]:
-    """Return what is stored of an evaluation: enough to answer a replay without lots or promotions."""
+    """Return what is stored of an evaluation: enough to answer a replay by itself."""
     return {
         "awards": [
             {
@@ -238,7 +239,7 @@ _STORED_RESULT = "SELECT result::text FROM promotions_evaluation WHERE transacti
 
 def stored_result(transaction_id: UUID) -> dict[str, Any]:
     """Return the stored result of an evaluation, as the first answer was made from."""
-    row = posting.execute(_STORED_RESULT, (transaction_id,))
+    row = execute(_STORED_RESULT, (transaction_id,))
     result: dict[str, Any] = msgspec.json.decode(row[0])
     return result
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ledger.queries.books import read
+from ledger.queries.books import execute, read
 from ledger.queries.configuration import Configuration, configuration
-from ledger.services import checks, posting
+from ledger.services import checks
 from members.models import Tier
 from promotions.engine.basket import Basket, Product
 from promotions.engine.evaluate import evaluate
@@ -50,7 +50,7 @@ def evaluate_basket(
     checks.outlet_known(settings, partner_id, basket.outlet)
     checks.in_time(settings, basket.occurred_at, at)
     query = products_of(basket)
-    row = posting.execute(
+    row = execute(
         f"SELECT {query.function}(%s::jsonb)::text",  # noqa: S608 our own function's name
         (query.argument.decode(),),
     )

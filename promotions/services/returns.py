@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from ledger.kernel.book import Kind
+from ledger.queries.books import Lots
 from ledger.services import posting
 from ledger.services.originals import original_of
-from ledger.services.posting import Find, Lots
+from ledger.services.posting import Find
 from ledger.services.reversal import ReversalRequest, Reversed, post_earn_reversal
 from loyalty.services.use_case import use_case
 

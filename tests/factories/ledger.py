@@ -7,6 +7,7 @@ from django.db import transaction
 from ledger.kernel.book import Header, Kind, Transaction, begin, finish
 from ledger.kernel.postings import Grant, grant
 from ledger.models import PointType
+from ledger.queries.books import read
 from ledger.services import posting
 from members.models import Member
 from partners.models import Partner
@@ -55,5 +56,5 @@ def give(
 
 def balance(member: Member, point_type: str = "PTS", *, at: datetime | None = None) -> Any:
     """Return a member's account as it stands, settled."""
-    book = posting.read({"id": member.pk}, at=at or datetime.now(UTC))
+    book = read({"id": member.pk}, at=at or datetime.now(UTC))
     return book.book.account(PointType.objects.get(code=point_type).pk)

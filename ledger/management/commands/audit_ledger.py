@@ -45,7 +45,7 @@ class Command(BaseCommand):
         for finding in findings:
             mark = f"[red]{finding.violations}" if finding.violations else "[green]0"
             table.add_row(finding.invariant.name, mark, finding.invariant.rule)
-        console = Console(file=self.stdout._out)
+        console = Console()
         console.print(table)
         for finding in findings:
             for row in finding.rows:

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         Program.objects.filter(pk=1).update(time_zone_fixed=True)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
-        self._summary(Console(file=self.stdout._out))
+        self._summary(Console())
 
     def _credentials(self, path: Path | None, partner: Partner, card: str, now: datetime) -> None:
         """Make a user of the back office and a till's API client, once, and write them down."""
@@ -108,8 +108,8 @@ class Command(BaseCommand):
                 " FROM ledger_account"
             )
             figures = cursor.fetchone()
-        names = ("Members", "Baskets", "Sales", "Points earned", "Points redeemed")
-        names += ("Points expired", "Points reversed", "Points outstanding")
+        names = ["Members", "Baskets", "Sales", "Points earned", "Points redeemed"]
+        names += ["Points expired", "Points reversed", "Points outstanding"]
         table = Table("The demo", "")
         for name, figure in zip(names, figures, strict=True):
             table.add_row(name, f"{figure:,}")
