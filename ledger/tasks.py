@@ -31,7 +31,7 @@ def settle_due(*, job_id: str) -> None:
     try:
         with jobs.resume(job_id) as job:
             run_sweep(job)
-    except jobs.AlreadyRunning:
+    except jobs.NotForUs:
         return
 
 
@@ -68,5 +68,5 @@ def run_night(*, job_id: str) -> None:
             if broken:
                 log.error("The books do not balance: %s", broken)
             job.add(broken_invariants=len(broken))
-    except jobs.AlreadyRunning:
+    except jobs.NotForUs:
         return

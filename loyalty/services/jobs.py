@@ -27,8 +27,16 @@ class Cancelled(Exception):
     """Somebody cancelled the job; it stops between two chunks."""
 
 
-class AlreadyRunning(Exception):
+class NotForUs(Exception):
+    """There is nothing to do for this worker: the message came late, or twice."""
+
+
+class AlreadyRunning(NotForUs):
     """Another worker holds the job."""
+
+
+class AlreadyOver(NotForUs):
+    """The job is done or was cancelled."""
 
 
 class Running:
@@ -96,6 +104,7 @@ def resume(job_id: str) -> Iterator[Running]:
     An advisory lock of the session keeps a second worker away, and falls with a killed one.
 
     :raises AlreadyRunning: if another worker holds it.
+    :raises AlreadyOver: if it is done, or was cancelled.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [job_id])
@@ -104,7 +113,7 @@ def resume(job_id: str) -> Iterator[Running]:
     try:
         job = Job.objects.get(pk=job_id)
         if job.status in (Job.Status.DONE, Job.Status.CANCELLED):
-            raise Cancelled
+            raise AlreadyOver
         now = timezone.now()
         job.status, job.started_at = Job.Status.RUNNING, job.started_at or now
         job.heartbeat_at, job.problem = now, None
@@ -113,6 +122,8 @@ def resume(job_id: str) -> Iterator[Running]:
         _finish(job, Job.Status.DONE)
     except Cancelled:
         pass
+    except NotForUs:
+        raise
     except Exception as error:
         log.exception("The job %s failed", job_id)
         code = error.code if isinstance(error, LoyaltyError) else "INTERNAL_ERROR"

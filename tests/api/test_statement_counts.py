@@ -1,0 +1,89 @@
+"""How many statements each endpoint sends, counted at the driver, BEGIN and COMMIT aside."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.factories.ledger import give
+from tests.factories.promotions import promotion
+
+pytestmark = pytest.mark.usefixtures("member")
+
+
+class Counted:
+    """The statements that went to the server."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+
+@pytest.fixture
+def statements(monkeypatch) -> Iterator[Counted]:
+    counted = Counted()
+    whole = psycopg.Cursor.execute
+
+    def execute(self, query, *arguments, **options):
+        text = str(query)
+        if not text.startswith(("SAVEPOINT", "RELEASE SAVEPOINT", "SET ")):
+            counted.sent.append(text)
+        return whole(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
+    return counted
+
+
+def test_an_earn_sends_two(till, purchase, statements):
+    for number in range(20):
+        promotion(f"P{number}")
+    till.post("/transactions/earn/", purchase())
+    statements.sent.clear()
+
+    assert till.post("/transactions/earn/", purchase()).status_code == 201
+
+    assert len(statements.sent) == 2, statements.sent
+
+
+def test_a_redemption_sends_two(till, member, now, statements):
+    for _ in range(5):
+        give(member, 100)
+    body = {
+        "member": {"card": "6275000000000017"},
+        "occurred_at": now.isoformat(),
+        "outlet": "S1",
+        "type": "PTS",
+        "points": 30,
+    }
+    till.post("/transactions/redeem/", {**body, "reference": "X1"})
+    statements.sent.clear()
+
+    assert till.post("/transactions/redeem/", {**body, "reference": "X2"}).status_code == 201
+
+    assert len(statements.sent) == 2, statements.sent
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("points/", 2), ("points/expiry/", 2), ("transactions/", 4)],
+)
+def test_a_read_sends_few_however_long_the_history(path, most, till, member, purchase, statements):
+    promotion()
+    for _ in range(8):
+        till.post("/transactions/earn/", purchase())
+    url = f"/members/{member.number}/{path}"
+    till.get(url)
+    statements.sent.clear()
+
+    assert till.get(url).status_code == 200
+
+    assert len(statements.sent) <= most, statements.sent
+
+
+def test_an_evaluation_sends_two(till, purchase, statements):
+    promotion()
+    till.post("/transactions/evaluate/", purchase())
+    statements.sent.clear()
+
+    assert till.post("/transactions/evaluate/", purchase()).status_code == 200
+
+    assert len(statements.sent) == 2, statements.sent

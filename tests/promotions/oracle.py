@@ -1,0 +1,113 @@
+"""The engine again, naively: every version looked at, nothing indexed. Written from the rulings."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+
+from promotions.engine.snapshot import Version
+from promotions.engine.types import PIECE, MemberFacts, Purchase
+
+ROUNDING = {"FLOOR": ROUND_FLOOR, "HALF_UP": ROUND_HALF_UP, "CEILING": ROUND_CEILING}
+
+
+def points_by_version(
+    purchase: Purchase, member: MemberFacts | None, versions: list[Version]
+) -> dict[int, int]:
+    """Return the points of every version that awards."""
+    wanted = {}
+    for version in versions:
+        if not _allowed(version, purchase, member):
+            continue
+        lines = [line for line in purchase.lines if line.earns and _counts(version, line)]
+        basis = sum(line.net for line in lines)
+        quantity = sum(line.quantity for line in lines)
+        if lines and basis >= version.minimum_amount and quantity >= version.minimum_quantity:
+            wanted[version.id] = lines
+    asked = [version for version in versions if version.id in wanted]
+    plain = {version.id: _plain(version, wanted[version.id]) for version in asked}
+    standing = _standing(asked, wanted, plain)
+    final = {}
+    for version in standing:
+        award = version.definition.award
+        if award.kind == "MULTIPLIER":
+            final[version.id] = _extra(version, wanted[version.id], standing, wanted)
+        else:
+            final[version.id] = sum(plain[version.id].values())
+    return {key: points for key, points in final.items() if points}
+
+
+def _allowed(version, purchase, member):
+    audience = version.definition.audience
+    if member is None and not audience.guests:
+        return False
+    if audience.tiers and (member is None or member.tier not in audience.tiers):
+        return False
+    if audience.outlets and purchase.outlet not in audience.outlets:
+        return False
+    return not version.weekdays or purchase.local.weekday() in version.weekdays
+
+
+def _counts(version, line):
+    values = {"sku": {line.sku}, "category": set(line.path), "brand": {line.brand}}
+    included = all(values[key] & wanted for key, wanted in version.include)
+    return included and not any(values[key] & wanted for key, wanted in version.exclude)
+
+
+def _steps(amount, version):
+    exact = Decimal(amount) / version.per
+    return int(exact.to_integral_value(ROUNDING[version.definition.award.rounding]))
+
+
+def _plain(version, lines):
+    award = version.definition.award
+    if award.kind == "FIXED":
+        return {None: award.points}
+    if award.kind == "PER_ITEM":
+        return {line.number: award.points * (line.quantity // PIECE) for line in lines}
+    if award.kind == "PER_AMOUNT":
+        if award.scope == "BASKET":
+            return {None: award.points * _steps(sum(line.net for line in lines), version)}
+        return {line.number: award.points * _steps(line.net, version) for line in lines}
+    return {}
+
+
+def _extra(version, lines, standing, wanted):
+    award = version.definition.award
+    numbers = {line.number for line in lines}
+    everywhere = not version.include and not version.exclude
+    base = {}
+    for other in standing:
+        definition = other.definition
+        if definition.combination.base and definition.award.type == award.type:
+            for number, points in _plain(other, wanted[other.id]).items():
+                if number in numbers or (number is None and everywhere):
+                    base[number] = base.get(number, 0) + points
+    parts = [sum(base.values())] if award.scope == "BASKET" else base.values()
+    factor = Decimal(award.factor) - 1
+    return sum(
+        int((points * factor).to_integral_value(ROUNDING[award.rounding])) for points in parts
+    )
+
+
+def _standing(everybody, wanted, plain):
+    alone = {}
+    for version in everybody:
+        if version.definition.award.kind == "MULTIPLIER":
+            alone[version.id] = _extra(version, wanted[version.id], everybody, wanted)
+        else:
+            alone[version.id] = sum(plain[version.id].values())
+    order = sorted(
+        (version for version in everybody if alone[version.id]),
+        key=lambda v: (-v.definition.combination.priority, -alone[v.id], v.promotion, v.number),
+    )
+    standing, groups = [], set()
+    for version in order:
+        combination = version.definition.combination
+        if not combination.stackable:
+            if not standing:
+                return [version]
+            continue
+        if combination.group in groups:
+            continue
+        if combination.group:
+            groups.add(combination.group)
+        standing.append(version)
+    return standing
