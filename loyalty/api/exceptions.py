@@ -27,13 +27,14 @@ log = logging.getLogger(__name__)
 def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """Answer an exception of a view as a problem document; an unexpected one is logged."""
     view = context.get("view")
-    response = problem(_as_refusal(error), context["request"]._request)
+    response = problem(as_refusal(error), context["request"]._request)
     if view is not None and response.status_code == 401:  # noqa: PLR2004
         response["WWW-Authenticate"] = view.get_authenticate_header(context["request"])
     return response
 
 
-def _as_refusal(error: Exception) -> LoyaltyError:
+def as_refusal(error: Exception) -> LoyaltyError:
+    """Return an exception as a refusal; an unexpected one is logged and becomes a fault of ours."""
     if isinstance(error, LoyaltyError):
         return error
     if isinstance(error, Http404):
@@ -53,6 +54,17 @@ def _as_refusal(error: Exception) -> LoyaltyError:
 
 
 def problem(error: LoyaltyError, request: HttpRequest) -> HttpResponse:
+    """Answer a refusal."""
+    body = msgspec.json.encode(document_of(error, request))
+    response = HttpResponse(body, status=error.status, content_type="application/problem+json")
+    if error.status == 503:  # noqa: PLR2004
+        response["Retry-After"] = "1"
+    elif "retry_after" in error.extra:
+        response["Retry-After"] = str(error.extra["retry_after"])
+    return response
+
+
+def document_of(error: LoyaltyError, request: HttpRequest) -> dict[str, Any]:
     """Return the problem document of a refusal."""
     document: dict[str, Any] = {
         "type": f"/api/docs/errors/#{error.code}",
@@ -69,13 +81,7 @@ def problem(error: LoyaltyError, request: HttpRequest) -> HttpResponse:
             {"pointer": each.pointer, "code": each.code, "message": each.message}
             for each in error.errors
         ]
-    body = msgspec.json.encode(document)
-    response = HttpResponse(body, status=error.status, content_type="application/problem+json")
-    if error.status == 503:  # noqa: PLR2004
-        response["Retry-After"] = "1"
-    elif "retry_after" in error.extra:
-        response["Retry-After"] = str(error.extra["retry_after"])
-    return response
+    return document
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path, re_path
 
+from promotions.api.batch import BatchViewSet
 from promotions.api.earning import EarningViewSet
 from promotions.api.history import HistoryViewSet
 from promotions.api.returns import ReturnViewSet
@@ -11,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("transactions/earn/", EarningViewSet.as_view({"post": "earn"})),
     path("transactions/evaluate/", EarningViewSet.as_view({"post": "evaluate"})),
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
+    path("transactions/batch/", BatchViewSet.as_view({"post": "run"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
     re_path(
         r"^members/(?P<number>\d{1,20})/transactions/$", HistoryViewSet.as_view({"get": "history"})

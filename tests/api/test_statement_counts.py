@@ -64,7 +64,7 @@ def test_a_redemption_sends_two(till, member, now, statements):
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("points/", 2), ("points/expiry/", 2), ("transactions/", 4)],
+    [("points/", 2), ("points/expiry/", 2), ("transactions/", 5)],
 )
 def test_a_read_sends_few_however_long_the_history(path, most, till, member, purchase, statements):
     promotion()

@@ -1,0 +1,67 @@
+"""The body of a redemption."""
+
+from typing import Literal
+from uuid import UUID
+
+from ledger.services.redemption import RedemptionRequest
+from loyalty.api.fields import (
+    Body,
+    Code,
+    Instant,
+    MemberReference,
+    Money,
+    Points,
+    Reason,
+    Reference,
+    amount_of,
+    check_instant,
+)
+from loyalty.caller import Caller
+from loyalty.digest import digest_of
+from loyalty.errors import FieldError, ValidationFailed
+
+
+class RedemptionBody(Body, kw_only=True):
+    """Points to spend, by number or by the money they are worth."""
+
+    member: MemberReference
+    reference: Reference
+    occurred_at: Instant
+    outlet: Code | None = None
+    type: Code
+    points: Points | None = None
+    value: Money | None = None
+    purpose: Literal["PAYMENT", "CATALOGUE", "DONATION"] = "PAYMENT"
+    lock: UUID | None = None
+    keep: bool = False
+    offline: bool = False
+    reason: Reason | None = None
+
+
+def redemption_request(body: RedemptionBody, caller: Caller, request_id: str) -> RedemptionRequest:
+    """Return the body as the use case takes it.
+
+    :raises ValidationFailed: if not exactly one of points and value is given.
+    """
+    check_instant(body.occurred_at, "/occurred_at")
+    if (body.points is None) == (body.value is None):
+        message = "Give exactly one of points and value."
+        raise ValidationFailed([FieldError("/points", "EXACTLY_ONE", message)])
+    return RedemptionRequest(
+        member=body.member.named(),
+        partner_id=caller.partner_id,
+        reference=body.reference,
+        digest=digest_of("redeem", body),
+        occurred_at=body.occurred_at,
+        point_type=body.type,
+        points=body.points,
+        value=amount_of(body.value.amount) if body.value else None,
+        currency=body.value.currency if body.value else None,
+        purpose=body.purpose,
+        outlet=body.outlet,
+        lock=body.lock,
+        keep=body.keep,
+        offline=body.offline,
+        request_id=request_id,
+        reason=body.reason,
+    )
