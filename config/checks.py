@@ -4,8 +4,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
+
+
+def refuse_to_start_if_wrong() -> None:
+    """Stop a process whose settings contradict what is stored.
+
+    :raises ImproperlyConfigured: with what is wrong.
+    """
+    errors = run_checks(tags=[Tags.database], databases=["default"])
+    if found := [error for error in errors if error.is_serious()]:
+        raise ImproperlyConfigured("; ".join(str(error.msg) for error in found))
 
 
 @register(Tags.database)

@@ -22,6 +22,7 @@ class OutletInline(TabularInline):
     model = Outlet
     extra = 0
     per_page = 50
+    ordering = ["code"]
 
 
 @admin.register(Partner)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from loyalty.admin_base import ReadOnlyAdmin
 from loyalty.errors import LoyaltyError, ValidationFailed
@@ -34,7 +35,7 @@ class PromotionForm(forms.ModelForm):
     """A promotion with its definition, in the form that the API takes."""
 
     definition = forms.JSONField(
-        widget=forms.Textarea(attrs={"rows": 28, "style": "font-family:monospace;width:100%"}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 28, "style": "font-family:monospace"}),
         help_text="What the promotion does; docs/evaluation.md explains every part.",
     )
 

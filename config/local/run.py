@@ -104,7 +104,8 @@ def _processes(port: int, environment: dict[str, str]) -> list[Child]:
         "web": [
             *(str(binaries / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"),
             *("--port", str(port), "--workers", "2", "--blocking-threads", "4"),
-            *("--no-ws", "--log-level", "warning", "config.wsgi:application"),
+            *("--no-ws", "--respawn-failed-workers", "--log-level", "warning"),
+            "config.wsgi:application",
         ],
         "worker": [
             *(

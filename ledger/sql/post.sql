@@ -107,4 +107,9 @@ BEGIN
     IF v_count <> jsonb_array_length(p_draft -> 'books') THEN
         RAISE EXCEPTION 'a book was written without its lock' USING ERRCODE = '40001';
     END IF;
+    -- The first posting fixes the time zone: dates were counted in it (DESIGN 2.7).
+    PERFORM 1 FROM loyalty_program WHERE id = 1 AND time_zone_fixed;
+    IF NOT FOUND THEN
+        UPDATE loyalty_program SET time_zone_fixed = true WHERE id = 1 AND NOT time_zone_fixed;
+    END IF;
 END $$;

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from django.http import HttpRequest, QueryDict
 
+from loyalty.api.fields import EXPLAINED
 from loyalty.errors import FieldError, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 BODY_BYTES_MAX = 256 * 1024
@@ -19,17 +20,11 @@ def read_body(request: HttpRequest, shape: type[T]) -> T:
     :raises PayloadTooLarge, UnsupportedMediaType: before anything is parsed.
     :raises ValidationFailed: if it is not JSON, or not of the shape; names the field.
     """
-    if request.content_type != "application/json":
+    raw = _read(request)
+    if not raw:
+        raise ValidationFailed([FieldError("", "MISSING_BODY", "Send a JSON object as the body")])
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise UnsupportedMediaType
-    try:
-        length = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        length = 0
-    if length > BODY_BYTES_MAX:
-        raise PayloadTooLarge(BODY_BYTES_MAX)
-    raw = request.read(BODY_BYTES_MAX + 1)
-    if len(raw) > BODY_BYTES_MAX:
-        raise PayloadTooLarge(BODY_BYTES_MAX)
     decoder = _decoders.get(shape)
     if decoder is None:
         decoder = _decoders[shape] = msgspec.json.Decoder(shape)
@@ -41,9 +36,22 @@ def read_body(request: HttpRequest, shape: type[T]) -> T:
         raise ValidationFailed([FieldError("", "NOT_JSON", f"Not JSON: {error}.")]) from None
     except RecursionError:
         raise ValidationFailed([FieldError("", "TOO_DEEP", "Nested too deeply.")]) from None
-    if b"\\u0000" in raw or b"\\ud" in raw.lower():
-        _refuse_odd_text(body, "")
+    if b"\\u0000" in raw:  # Written out it is no JSON; lone surrogates neither.
+        _refuse_nul(body, "")
     return body
+
+
+def _read(request: HttpRequest) -> bytes:
+    try:
+        announced = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        announced = 0
+    if announced > BODY_BYTES_MAX:
+        raise PayloadTooLarge(BODY_BYTES_MAX)
+    raw = request.read(BODY_BYTES_MAX + 1)
+    if len(raw) > BODY_BYTES_MAX:
+        raise PayloadTooLarge(BODY_BYTES_MAX)
+    return raw
 
 
 def read_query(query: QueryDict, shape: type[T]) -> T:
@@ -55,8 +63,8 @@ def read_query(query: QueryDict, shape: type[T]) -> T:
     for name in query:
         values = query.getlist(name)
         if len(values) != 1 or "\0" in values[0]:
-            message = f"{name} must be given once, as plain text."
-            raise ValidationFailed([FieldError(f"/{name}", "REPEATED", message)])
+            message = "Give a parameter once, as plain text."
+            raise ValidationFailed([FieldError(f"/{escaped(name)}", "REPEATED", message)])
         given[name] = values[0]
     try:
         return msgspec.convert(given, shape, strict=False)
@@ -64,60 +72,73 @@ def read_query(query: QueryDict, shape: type[T]) -> T:
         raise ValidationFailed([field_error(error)]) from None
 
 
-_PATH = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_PATH = re.compile(
+    r"(?P<message>.*?)(?: - at (?:`(?P<key>key)` in )?`\$(?P<path>[^`]*)`)?", re.DOTALL
+)
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_FIELD = re.compile(r"(?:required|unknown) field `(.*)`$", re.DOTALL)
 _CODES = (
     ("missing required field", "MISSING_FIELD"),
     ("unknown field", "UNKNOWN_FIELD"),
-    ("length", "OUT_OF_RANGE"),
+    ("`str` of length <=", "TOO_LONG"),
+    ("`str` of length >=", "TOO_SHORT"),
+    ("of length <=", "TOO_MANY"),
+    ("of length >=", "TOO_FEW"),
     ("Expected `int` <=", "OUT_OF_RANGE"),
     ("Expected `int` >=", "OUT_OF_RANGE"),
     ("matching regex", "NOT_IN_FORM"),
-    ("Invalid enum", "NOT_A_CHOICE"),
+    ("nvalid enum", "NOT_A_CHOICE"),
     ("RFC3339", "NOT_AN_INSTANT"),
     ("timezone", "NOT_AN_INSTANT"),
     ("Invalid UUID", "NOT_AN_ID"),
     ("out of range", "OUT_OF_RANGE"),
 )
+_DECIMALS = frozenset({"amount", "quantity", "discount", "tax", "percent"})
+_ECHO_MAX = 200  # What a caller sent is told back, but not all of a quarter of a megabyte.
 
 
 def field_error(error: msgspec.ValidationError) -> FieldError:
-    """Return what msgspec found wrong, with a JSON pointer to the field."""
-    match = _PATH.match(str(error))
+    """Return what msgspec found wrong, with a JSON pointer (RFC 6901) to the field.
+
+    Below a map of the caller's own keys the pointer ends at the map: msgspec names no key there.
+    """
+    match = _PATH.fullmatch(str(error))
     assert match is not None
-    message, path = match["message"], match["path"] or ""
-    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/").replace("[...]", "/*")
-    if named := re.search(r"field `([^`]+)`", message):
-        pointer += f"/{named[1]}"
+    message = match["message"]
+    known, _, _ = (match["path"] or "").partition("[...]")
+    pointer = "".join(f"/{name or index}" for name, index in _STEP.findall(known))
+    if named := _FIELD.search(message):
+        pointer += "/" + escaped(named[1])
     code = next((code for text, code in _CODES if text in message), "WRONG_TYPE")
-    if code == "NOT_IN_FORM" and r"\d{1,10}" in message:
-        code, message = "NOT_A_DECIMAL", "Give decimal text such as 12.50, not negative"
-    elif code == "WRONG_TYPE" and pointer.rsplit("/", 1)[-1] in _DECIMALS:
+    _, is_form, pattern = message.partition("matching regex ")
+    if is_form and pattern in _EXPLAINED:
+        code, message = _EXPLAINED[pattern]
+    elif code == "WRONG_TYPE" and pointer.rpartition("/")[2] in _DECIMALS:
         code, message = "NOT_A_DECIMAL", "Give decimal text such as 12.50, in quotes"
-    return FieldError(pointer, code, f"{message}.")
+    if match["key"]:
+        message = f"A key is wrong: {message}"
+    return FieldError(pointer, code, f"{message[:_ECHO_MAX]}.")
 
 
-_DECIMALS = frozenset({"amount", "quantity", "discount", "tax", "percent"})
+_EXPLAINED = {repr(pattern): words for pattern, words in EXPLAINED.items()}
 
 
-def _refuse_odd_text(value: Any, pointer: str) -> None:
-    """Refuse NUL and lone surrogates, which JSON can write and no text may hold."""
+def escaped(name: str) -> str:
+    """Return a name as a step of a JSON pointer."""
+    return name[:_ECHO_MAX].replace("~", "~0").replace("/", "~1")
+
+
+def _refuse_nul(value: Any, pointer: str) -> None:
+    """Refuse NUL, which JSON can write and PostgreSQL cannot store; name where it stands."""
     if isinstance(value, msgspec.Struct):
-        value = msgspec.structs.asdict(value)
+        names = [(each.name, each.encode_name) for each in msgspec.structs.fields(value)]
+        value = {wire_name: getattr(value, name) for name, wire_name in names}
     if isinstance(value, dict):
         for key, each in value.items():
-            _refuse_odd_text(str(key), pointer)
-            _refuse_odd_text(each, f"{pointer}/{key}")
-    elif isinstance(value, list):
+            _refuse_nul(key, pointer)
+            _refuse_nul(each, f"{pointer}/{escaped(str(key))}")
+    elif isinstance(value, list | tuple):
         for place, each in enumerate(value):
-            _refuse_odd_text(each, f"{pointer}/{place}")
-    elif isinstance(value, str) and ("\0" in value or not _is_text(value)):
-        message = "Text may hold no NUL and no lone surrogate."
-        raise ValidationFailed([FieldError(pointer, "NOT_TEXT", message)])
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+            _refuse_nul(each, f"{pointer}/{place}")
+    elif isinstance(value, str) and "\0" in value:
+        raise ValidationFailed([FieldError(pointer, "NOT_TEXT", "Text may hold no NUL.")])

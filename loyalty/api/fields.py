@@ -8,37 +8,64 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from loyalty.digest import DECIMAL
 from loyalty.errors import FieldError, ValidationFailed
 
+# In Python `$` also matches before a last line feed, so that "EUR\n" would pass; the look-ahead
+# is the end in Python and in the schema's ECMA dialect alike. Digits are [0-9]: to Python `\d` is
+# also a digit of any other script, which the database would refuse.
+END = r"$(?!\n)"
 # Control characters are refused everywhere: PostgreSQL stores no NUL, and no till sends any.
-_PLAIN = r"^[^\x00-\x1f\x7f]*$"
+PLAIN = r"^[^\x00-\x1f\x7f]*" + END
+_CODE = r"^[A-Z0-9][A-Z0-9._-]{0,63}" + END
+_DECIMAL_TEXT = r"^[0-9]{1,10}(\.[0-9]{1,4})?" + END
+_PERCENT = r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?)" + END
+_CURRENCY = r"^[A-Z]{3}" + END
+_PROVIDER = r"^[a-z][a-z0-9_-]{0,63}" + END
+_NUMBER = r"^[0-9]{1,20}" + END
+_CARD = r"^[A-Za-z0-9]{1,32}" + END
 
-Code = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9._-]{0,63}$", description="A stored code.")]
+# What a caller reads in place of a pattern: the code of the field's error, and a sentence.
+EXPLAINED = {
+    PLAIN: ("NOT_IN_FORM", "Control characters, line feeds among them, are not accepted"),
+    _CODE: ("NOT_IN_FORM", "Give a code: A-Z, 0-9 and . _ -, at most 64, no sign in front"),
+    _DECIMAL_TEXT: (
+        "NOT_A_DECIMAL",
+        "Give decimal text such as 12.50: up to 10 digits and 4 places, not negative",
+    ),
+    _PERCENT: ("NOT_A_DECIMAL", "Give a percentage such as 10.00, from 0 to 100, up to 2 places"),
+    _CURRENCY: ("NOT_IN_FORM", "Give an ISO 4217 code such as EUR"),
+    _PROVIDER: ("NOT_IN_FORM", "Give the lower-case code of an identity provider"),
+    _NUMBER: ("NOT_IN_FORM", "Give a member number: up to 20 digits"),
+    _CARD: ("NOT_IN_FORM", "Give a card number: up to 32 letters and digits"),
+}
+
+Code = Annotated[str, Meta(pattern=_CODE, description="A stored code.")]
 Reference = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=200,
-        pattern=_PLAIN,
+        pattern=PLAIN,
         description="The caller's own id of this posting, unique per partner and kind.",
     ),
 ]
-Short = Annotated[str, Meta(max_length=200, pattern=_PLAIN)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PLAIN)]
+Short = Annotated[str, Meta(max_length=200, pattern=PLAIN)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=PLAIN)]
 Reason = Annotated[str, Meta(min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
 Points = Annotated[
     int,
     Meta(ge=1, le=10**15, description="Points, in the smallest unit of their type."),
 ]
-# Decimal text: amounts have 2 to 4 places, quantities up to 4; both are bounded and never negative.
+# Decimal text is never negative. `extra` tells the digest that 5.9 and 5.90 are one number.
 Amount = Annotated[
-    str, Meta(pattern=r"^\d{1,10}(\.\d{1,4})?$", description="Money, as decimal text.")
+    str, Meta(pattern=_DECIMAL_TEXT, description="Money, as decimal text.", extra=DECIMAL)
 ]
 Quantity = Annotated[
-    str, Meta(pattern=r"^\d{1,10}(\.\d{1,4})?$", description="Up to 4 places, as decimal text.")
+    str, Meta(pattern=_DECIMAL_TEXT, description="Up to 4 places, as decimal text.", extra=DECIMAL)
 ]
-Percent = Annotated[str, Meta(pattern=r"^(100(\.0{1,2})?|\d{1,2}(\.\d{1,2})?)$")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
+Percent = Annotated[str, Meta(pattern=_PERCENT, extra=DECIMAL)]
+Currency = Annotated[str, Meta(pattern=_CURRENCY, description="ISO 4217.")]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset.")]
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -63,15 +90,15 @@ class Money(Body, kw_only=True):
 class AliasReference(Body, kw_only=True):
     """A name by which another system knows the member."""
 
-    provider: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
-    value: Annotated[str, Meta(min_length=1, max_length=200, pattern=_PLAIN)]
+    provider: Annotated[str, Meta(pattern=_PROVIDER)]
+    value: Annotated[str, Meta(min_length=1, max_length=200, pattern=PLAIN)]
 
 
 class MemberReference(Body, kw_only=True):
     """Exactly one of number, card and alias."""
 
-    number: Annotated[str, Meta(pattern=r"^\d{1,20}$")] | None = None
-    card: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,32}$")] | None = None
+    number: Annotated[str, Meta(pattern=_NUMBER)] | None = None
+    card: Annotated[str, Meta(pattern=_CARD)] | None = None
     alias: AliasReference | None = None
 
     def named(self, pointer: str = "/member") -> dict[str, Any]:

@@ -24,6 +24,8 @@ def install() -> None:
             "currency": settings.LAUREL_CURRENCY,
         },
     )
+    # Until points were posted, the setting may still be put right.
+    Program.objects.filter(time_zone_fixed=False).update(time_zone=settings.LAUREL_TIME_ZONE)
     providers = (("email", "E-mail", "EMAIL"), ("phone", "Phone", "PHONE"), ("app", "App", "APP"))
     for code, name, kind in providers:
         IdentityProvider.objects.get_or_create(code=code, defaults={"name": name, "kind": kind})

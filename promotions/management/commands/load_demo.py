@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ledger.services.audit import audit
-from loyalty.models import Program, User
+from loyalty.models import User
 from partners.models import Partner
 from partners.services.clients import create_client
 
@@ -64,7 +64,6 @@ class Command(BaseCommand):
                 on_progress=lambda count: progress.advance(task, count),
             )
             progress.update(task, total=progress.tasks[0].completed)
-        Program.objects.filter(pk=1).update(time_zone_fixed=True)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         self._summary(Console())
