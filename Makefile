@@ -4,6 +4,9 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 DEMO_WEEKS ?= 8
 
+# The embedded PostgreSQL looks for a place for sockets; without one it warns and uses this.
+export XDG_RUNTIME_DIR ?= /tmp
+
 .PHONY: help run test check bench install clean
 
 help:  ## Say what can be made.

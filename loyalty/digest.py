@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -82,4 +83,6 @@ def _is_decimal(hint: Any) -> bool:
     if get_origin(hint) is Annotated:
         marks = [getattr(each, "extra", None) for each in hint.__metadata__]
         return DECIMAL in marks
-    return any(map(_is_decimal, get_args(hint))) if get_origin(hint) is not list else False
+    if get_origin(hint) in (Union, UnionType):
+        return any(map(_is_decimal, get_args(hint)))
+    return False

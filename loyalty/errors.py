@@ -1,5 +1,6 @@
 """Refusals: what a caller can act on. Each has a status, a title and a code that never changes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -103,6 +104,20 @@ class MethodNotAllowed(LoyaltyError):
     code = "METHOD_NOT_ALLOWED"
     title = "Method not allowed"
 
+    def __init__(self, method: str | None) -> None:
+        super().__init__(f"{method} is not allowed here; the header Allow names what is.")
+
+
+class NotAcceptable(LoyaltyError):
+    """The answer cannot be given in the form that was asked for."""
+
+    status = 406
+    code = "NOT_ACCEPTABLE"
+    title = "Not acceptable"
+
+    def __init__(self) -> None:
+        super().__init__("Ask for application/json.")
+
 
 class ReferenceConflict(Conflict):
     """The reference was used for other content."""
@@ -167,3 +182,10 @@ class InternalError(LoyaltyError):
 
     def __init__(self) -> None:
         super().__init__("The fault is ours and was logged under the request id.")
+
+
+def refusals(kind: type[LoyaltyError] = LoyaltyError) -> Iterator[type[LoyaltyError]]:
+    """Yield every refusal that the modules loaded so far define."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from refusals(each)

@@ -22,7 +22,7 @@ def read_body(request: HttpRequest, shape: type[T]) -> T:
     """
     raw = _read(request)
     if not raw:
-        raise ValidationFailed([FieldError("", "MISSING_BODY", "Send a JSON object as the body")])
+        raise ValidationFailed([FieldError("", "MISSING_BODY", "Send a JSON object.")])
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise UnsupportedMediaType
     decoder = _decoders.get(shape)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from redis import Redis, RedisError
@@ -38,7 +38,7 @@ def _database() -> dict[str, Any]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
             theirs = cursor.fetchone()[0]
-    except DatabaseError:
+    except Error:
         return {"ok": False, "detail": "The database does not answer."}
     drift_s = abs((datetime.now(UTC) - theirs).total_seconds())
     if drift_s > CLOCK_TOLERANCE_S:
@@ -48,7 +48,10 @@ def _database() -> dict[str, Any]:
 
 def _broker() -> dict[str, Any]:
     try:
-        Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1).ping()
+        with Redis.from_url(
+            settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
+        ) as broker:
+            broker.ping()
     except RedisError:
         return {"ok": False, "detail": "Redis does not answer."}
     return {"ok": True}
@@ -57,6 +60,9 @@ def _broker() -> dict[str, Any]:
 def _migrations() -> dict[str, Any]:
     global _migrated  # noqa: PLW0603 once applied, a process need not look again
     if not _migrated:
-        executor = MigrationExecutor(connection)
-        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        try:
+            executor = MigrationExecutor(connection)
+            _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except Error:
+            return {"ok": False, "detail": "The migrations cannot be read."}
     return {"ok": True} if _migrated else {"ok": False, "detail": "Migrations are missing."}

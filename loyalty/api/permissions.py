@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from loyalty.api.views import ProgramViewSet
 
 
+# DRF's names for a method without an action, and for OPTIONS, which the schema answers better.
+NO_ACTION = (None, "metadata")
+
+
 class HasActionScope:
     """Admit a token that holds the scope its view names for the requested action."""
 
     def has_permission(self, request: "Request", view: "ProgramViewSet") -> bool:
-        if getattr(view, "action", None) is None:
-            raise MethodNotAllowed(f"{request.method} is not allowed here.")
+        if getattr(view, "action", None) in NO_ACTION:
+            raise MethodNotAllowed(request.method)
         scope = view.action_scopes.get(view.action)
         if scope is None:
             raise ImproperlyConfigured(f"{view!r} names no scope for {view.action}.")

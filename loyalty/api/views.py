@@ -36,6 +36,10 @@ class ProgramViewSet(ViewSetMixin, APIView):
         """The id under which this request is logged."""
         return cast(str, cast(Any, self.request._request).request_id)
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Answer JSON whatever `Accept` says (RFC 9110 12.5.1 allows it), and spend no time on it."""
+        return None, "application/json"
+
     def now(self) -> datetime:
         """Return the instant of this call; services take it, and read no clock themselves."""
         return timezone.now()
