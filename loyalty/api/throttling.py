@@ -10,6 +10,7 @@ DRF imports this while it loads, so it imports no DRF itself.
 import logging
 import time
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -41,10 +42,11 @@ class Block:
 
     minute: int
     left: int  # taken from Redis and not used yet
-    unclaimed: int  # left of the limit when the block was taken
+    unclaimed: int  # left of the limit for all processes, as far as this one knows
 
 
 _blocks: dict[str, Block] = {}
+_lock = Lock()
 
 
 class ClientThrottle:
@@ -56,35 +58,37 @@ class ClientThrottle:
             return True
         now, limit = time.time(), caller.rate_limit_per_minute
         minute, reset = int(now // 60), 60 - int(now % 60)
-        block = _blocks.get(caller.client_id)
-        if block is None or block.minute != minute:
-            block = _claim(caller.client_id, minute, limit, unclaimed=limit)
-        elif block.left <= 0 < block.unclaimed:
-            block = _claim(caller.client_id, minute, limit, unclaimed=block.unclaimed)
-        block.left -= 1
-        remaining = max(0, block.left) + block.unclaimed
-        cast(Any, request._request).rate_limit = (limit, remaining, reset)
-        if block.left < 0:
+        left = take(caller.client_id, minute, limit)
+        cast(Any, request._request).rate_limit = (limit, left or 0, reset)
+        if left is None:
             raise RateLimited(retry_after=reset)
         return True
 
 
-def _claim(client_id: str, minute: int, limit: int, *, unclaimed: int) -> Block:
-    """Take the next requests of a client from what all processes share.
-
-    Two threads that claim at once waste a block at most: what Redis counted is never given twice.
-    """
-    wanted = max(1, min(limit // BLOCKS, unclaimed // SHRINK))
+def take(client_id: str, minute: int, limit: int) -> int | None:
+    """Count one request; return how many are left of the limit, None if there was none."""
+    with _lock:
+        block = _blocks.get(client_id)
+        if block is None or block.minute != minute:
+            if len(_blocks) >= CLIENTS_MAX:
+                _blocks.clear()
+            block = _blocks[client_id] = Block(minute, left=0, unclaimed=limit)
+        if block.left:
+            block.left -= 1
+            return block.left + block.unclaimed
+        if not block.unclaimed:
+            return None
+        wanted = max(1, min(limit // BLOCKS, block.unclaimed // SHRINK))
     used = _count(f"{settings.KEY_PREFIX}:rate:{client_id}:{minute}", wanted)
     if used is None:
-        block = Block(minute, left=wanted, unclaimed=max(0, limit - wanted))
-        return block  # Not kept: Redis is asked again as soon as it may answer.
-    over = max(0, used - limit)
-    block = Block(minute, left=max(0, wanted - over), unclaimed=max(0, limit - used))
-    if len(_blocks) >= CLIENTS_MAX:
-        _blocks.clear()
-    _blocks[client_id] = block
-    return block
+        return limit
+    granted = wanted - min(wanted, max(0, used - limit))
+    with _lock:  # Two threads may have claimed at once: each adds what it was granted.
+        block.unclaimed = min(block.unclaimed, max(0, limit - used))
+        if not granted:
+            return None
+        block.left += granted - 1
+        return block.left + block.unclaimed
 
 
 def _count(key: str, wanted: int) -> int | None:

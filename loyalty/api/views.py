@@ -37,7 +37,7 @@ class ProgramViewSet(ViewSetMixin, APIView):
         return cast(str, cast(Any, self.request._request).request_id)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Answer JSON whatever `Accept` says (RFC 9110 12.5.1 allows it), and spend no time on it."""
+        """Answer JSON whatever `Accept` says, as RFC 9110 allows, and spend no time on it."""
         return None, "application/json"
 
     def now(self) -> datetime:
