@@ -1,15 +1,29 @@
 """OpenAPI 3.1 from the structs: each operation names its body, its answer and its scope."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from loyalty.api.fields import END
+from loyalty.errors import LoyaltyError
+from loyalty.scopes import HOUSE_ONLY, Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 _REF = "#/components/schemas/{name}"
+ALWAYS = (401, 403, 404, 429)
 _shapes: set[type] = set()
+
+
+class FieldProblem(msgspec.Struct):
+    """What is wrong with one field: a JSON pointer into the body or the query, and why."""
+
+    pointer: str
+    code: str
+    message: str
 
 
 class Problem(msgspec.Struct):
@@ -22,6 +36,7 @@ class Problem(msgspec.Struct):
     instance: str
     code: str
     request_id: str
+    errors: list[FieldProblem] | msgspec.UnsetType = msgspec.UNSET
 
 
 class OperationSchema(AutoSchema):
@@ -43,17 +58,31 @@ def operation(  # Each is one fact of the contract; a class for them would say n
     status: int = 200,
     query: type[msgspec.Struct] | None = None,
     replays: bool = False,
+    errors: Iterable[type[LoyaltyError]] = (),
 ) -> Callable[[F], F]:
     """Describe an action: its name as in the catalogue, the shapes it takes and gives.
 
     A posting `replays`: the same reference and content answer 200 with the first outcome.
+    `errors` are the refusals a caller of this operation must know, beyond those of every one.
     """
     _shapes.update(shape for shape in (body, answer, Problem) if shape)
-    responses: dict[Any, Any] = {(status, "application/json"): _ref(answer)}
+    responses: dict[Any, Any] = {
+        (status, "application/json"): OpenApiResponse(_ref(answer), HTTPStatus(status).phrase)
+    }
     if replays:
-        responses[200, "application/json"] = _ref(answer)
-    for code in (400, 401, 403, 404, 409, 422) if body else (401, 403, 404):
-        responses[code, "application/problem+json"] = _ref(Problem)
+        responses[200, "application/json"] = OpenApiResponse(
+            _ref(answer), "Posted before: the first answer again, with `Idempotent-Replayed: true`."
+        )
+    codes: dict[int, list[str]] = {
+        code: [] for code in ((*ALWAYS, 400, 409, 422) if body else ALWAYS)
+    }
+    if query:
+        codes[400] = []
+    for error in errors:
+        codes.setdefault(error.status, []).append(f"`{error.code}`")
+    for code, named in sorted(codes.items()):
+        told = OpenApiResponse(_ref(Problem), ", ".join(named) or HTTPStatus(code).phrase)
+        responses[code, "application/problem+json"] = told
     return extend_schema(
         summary=name,
         operation_id=name.lower().replace(" ", "_").replace("/", "_"),
@@ -68,12 +97,38 @@ def _ref(shape: type) -> dict[str, str]:
 
 
 def _parameters(query: type[msgspec.Struct]) -> list[OpenApiParameter]:
-    _, components = msgspec.json.schema_components([query])
-    fields = components[query.__name__]["properties"]
+    _, components = msgspec.json.schema_components([query], ref_template=_REF)
+    shape = components[query.__name__]
     return [
-        OpenApiParameter(name, location="query", description=field.get("description", ""))
-        for name, field in fields.items()
+        OpenApiParameter(
+            name,
+            _given(field),
+            location="query",
+            required=name in shape.get("required", ()),
+            description=field.get("description", ""),
+        )
+        for name, field in shape["properties"].items()
     ]
+
+
+def _given(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter that is given; in a query nothing writes null."""
+    kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
+    schema = {**field, **kinds[0]} if len(kinds) == 1 else field
+    hidden = {"anyOf", "description"} | ({"default"} if schema.get("default") is None else set())
+    schema = {key: value for key, value in schema.items() if key not in hidden}
+    if None in schema.get("enum", ()):
+        schema["enum"] = [each for each in schema["enum"] if each is not None]
+    return _without_ends(schema)
+
+
+def _without_ends(schema: Any) -> Any:
+    """Return a schema with `$` for what Python needs more words for (`fields.END`)."""
+    if isinstance(schema, dict):
+        return {key: _without_ends(value) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_without_ends(value) for value in schema]
+    return schema.replace(END, "$") if isinstance(schema, str) else schema
 
 
 def add_components(
@@ -84,11 +139,20 @@ def add_components(
         sorted(_shapes, key=lambda shape: shape.__name__), ref_template=_REF
     )
     parts = result.setdefault("components", {})
-    parts.setdefault("schemas", {}).update(components)
+    parts.setdefault("schemas", {}).update(_without_ends(components))
     parts["securitySchemes"] = {
         "oauth2": {
             "type": "oauth2",
-            "flows": {"clientCredentials": {"tokenUrl": "/oauth/token/", "scopes": {}}},
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": "/oauth/token/",
+                    "scopes": {str(scope): _who(scope) for scope in Scope},
+                }
+            },
         }
     }
     return result
+
+
+def _who(scope: Scope) -> str:
+    return "House clients only." if scope in HOUSE_ONLY else "Partners and the house."
