@@ -1,4 +1,4 @@
-"""Several postings in one call, in order, each with its own outcome and scope."""
+"""Several postings in one call and, where they can, in one commit; each with its own outcome."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,6 +8,7 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from ledger.services import redemption
+from ledger.services.reversal import ReversalRequest
 from ledger.shapes.redemptions import RedemptionBody, redemption_request
 from ledger.shapes.reversals import ReversalBody, reversal_request
 from ledger.shapes.transactions import TransactionAnswer, answer_of
@@ -16,11 +17,11 @@ from loyalty.api.exceptions import as_refusal, document_of
 from loyalty.api.fields import Answer, Body
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
-from loyalty.errors import ScopeMissing, ValidationFailed
+from loyalty.errors import LoyaltyError, ScopeMissing, ValidationFailed
 from loyalty.scopes import Scope
 from promotions.api.earning import earn_request, earned_answer
 from promotions.api.purchases import PurchaseBody
-from promotions.services import earning, returns
+from promotions.services import batch, earning, returns
 
 BATCH_MAX = 100
 
@@ -53,6 +54,15 @@ class BatchAnswer(Answer, kw_only=True):
     items: list[ItemAnswer]
 
 
+Posting = earning.EarnRequest | redemption.RedemptionRequest | ReversalRequest
+_TOGETHER = (earning.EarnRequest, redemption.RedemptionRequest)
+_SCOPES = {
+    "earn": Scope.POINTS_EARN,
+    "redeem": Scope.POINTS_REDEEM,
+    "reverse-earn": Scope.POINTS_REVERSE,
+}
+
+
 class BatchViewSet(ProgramViewSet):
     """Several postings in one call. An item that fails leaves the others as they are."""
 
@@ -61,22 +71,69 @@ class BatchViewSet(ProgramViewSet):
     @operation("Transaction Batch", body=BatchBody, answer=BatchAnswer)
     def run(self, request: Request) -> HttpResponse:
         body = self.body(BatchBody)
-        return self.answer(
-            BatchAnswer(items=[self._item(index, item) for index, item in enumerate(body.items)])
-        )
+        requests: list[Posting | None] = []
+        refusals: dict[int, LoyaltyError] = {}
+        for index, item in enumerate(body.items):
+            try:
+                requests.append(self._read(item))
+            except LoyaltyError as refusal:
+                requests.append(None)
+                refusals[index] = refusal
+        together = [each if isinstance(each, _TOGETHER) else None for each in requests]
+        outcomes = batch.post_together(together, at=self.now())
+        answers = []
+        for index, each in enumerate(requests):
+            if index in outcomes:
+                answers.append(self._posted(index, outcomes[index]))
+            elif each is None:
+                answers.append(self._refused(index, refusals[index]))
+            else:
+                answers.append(self._alone(index, each))
+        return self.answer(BatchAnswer(items=answers))
 
-    def _item(self, index: int, item: ItemBody) -> ItemAnswer:
+    def _read(self, item: ItemBody) -> Posting:
+        """Return an item as its use case takes it; check the scope of its operation."""
+        scope = _SCOPES[item.operation]
+        if scope not in self.caller.scopes:
+            raise ScopeMissing(scope)
+        if item.operation == "earn":
+            purchase: PurchaseBody = _shaped(item.body, PurchaseBody)
+            return earn_request(purchase, self.caller, self.request_id)
+        if item.operation == "redeem":
+            wanted: RedemptionBody = _shaped(item.body, RedemptionBody)
+            return redemption_request(wanted, self.caller, self.request_id)
+        back: ReversalBody = _shaped(item.body, ReversalBody)
+        return reversal_request("reverse-earn", back, self.caller, self.request_id)
+
+    def _posted(self, index: int, outcome: batch.Outcome) -> ItemAnswer:
+        if outcome.result is not None:
+            answer = earned_answer(batch.earned_of(outcome), self.caller)
+        else:
+            answer = answer_of(outcome.book, outcome.transaction, None, self.caller)
+        return ItemAnswer(index=index, status=201, body=answer)
+
+    def _alone(self, index: int, wanted: Posting) -> ItemAnswer:
         """Post one item in a transaction of its own; every refusal is this item's alone."""
-        scope, post = _OPERATIONS[item.operation]
         try:
-            if scope not in self.caller.scopes:
-                raise ScopeMissing(scope)
-            answer, replayed = post(self, item.body)
-            return ItemAnswer(index=index, status=200 if replayed else 201, body=answer)
+            if isinstance(wanted, earning.EarnRequest):
+                earned = earning.earn(wanted, at=self.now())
+                answer = earned_answer(earned, self.caller)
+                replayed = earned.earlier is not None
+            elif isinstance(wanted, redemption.RedemptionRequest):
+                spent = redemption.redeem_points(wanted, at=self.now())
+                answer = answer_of(spent.book, spent.transaction, spent.earlier, self.caller)
+                replayed = spent.earlier is not None
+            else:
+                back = returns.reverse_earn(wanted, at=self.now())
+                answer = answer_of(back.book, back.transaction, back.earlier, self.caller)
+                replayed = back.earlier is not None
         except Exception as error:  # One item's fault must not lose the others' outcomes.
-            refusal = as_refusal(error)
-            problem = document_of(refusal, self.request._request)
-            return ItemAnswer(index=index, status=refusal.status, problem=problem)
+            return self._refused(index, as_refusal(error))
+        return ItemAnswer(index=index, status=200 if replayed else 201, body=answer)
+
+    def _refused(self, index: int, refusal: LoyaltyError) -> ItemAnswer:
+        problem = document_of(refusal, self.request._request)
+        return ItemAnswer(index=index, status=refusal.status, problem=problem)
 
 
 def _shaped(body: dict[str, Any], shape: type[msgspec.Struct]) -> Any:
@@ -84,31 +141,3 @@ def _shaped(body: dict[str, Any], shape: type[msgspec.Struct]) -> Any:
         return msgspec.convert(body, shape)
     except msgspec.ValidationError as error:
         raise ValidationFailed([field_error(error)]) from None
-
-
-def _earn(view: BatchViewSet, body: dict[str, Any]) -> tuple[TransactionAnswer, bool]:
-    wanted = earn_request(_shaped(body, PurchaseBody), view.caller, view.request_id)
-    earned = earning.earn(wanted, at=view.now())
-    return earned_answer(earned, view.caller), earned.earlier is not None
-
-
-def _redeem(view: BatchViewSet, body: dict[str, Any]) -> tuple[TransactionAnswer, bool]:
-    wanted = redemption_request(_shaped(body, RedemptionBody), view.caller, view.request_id)
-    done = redemption.redeem_points(wanted, at=view.now())
-    answer = answer_of(done.book, done.transaction, done.earlier, view.caller)
-    return answer, done.earlier is not None
-
-
-def _reverse_earn(view: BatchViewSet, body: dict[str, Any]) -> tuple[TransactionAnswer, bool]:
-    shaped = _shaped(body, ReversalBody)
-    wanted = reversal_request("reverse-earn", shaped, view.caller, view.request_id)
-    done = returns.reverse_earn(wanted, at=view.now())
-    answer = answer_of(done.book, done.transaction, done.earlier, view.caller)
-    return answer, done.earlier is not None
-
-
-_OPERATIONS = {
-    "earn": (Scope.POINTS_EARN, _earn),
-    "redeem": (Scope.POINTS_REDEEM, _redeem),
-    "reverse-earn": (Scope.POINTS_REVERSE, _reverse_earn),
-}

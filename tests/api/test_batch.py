@@ -66,3 +66,88 @@ def test_more_than_a_hundred_items_are_refused(till):
     response = till.post(URL, {"items": [{"operation": "earn", "body": {}}] * 101})
 
     assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "/items")
+
+
+def test_what_fits_is_posted_in_one_commit(till, purchase, member, now, monkeypatch):
+    from ledger.services import posting
+
+    promotion(award={"kind": "FIXED", "type": "PTS", "points": 100})
+    writes = []
+    whole = posting.write_many
+
+    def counted(books, **options):
+        books = list(books)
+        writes.append(sum(len(each.book.transactions) for each in books))
+        return whole(books, **options)
+
+    monkeypatch.setattr(posting, "write_many", counted)
+    spend = {
+        "member": {"number": member.number},
+        "occurred_at": now.isoformat(),
+        "type": "PTS",
+        "points": 30,
+    }
+    items = [{"operation": "earn", "body": purchase(reference=f"E{n}")} for n in range(3)]
+    items += [{"operation": "redeem", "body": {**spend, "reference": f"X{n}"}} for n in range(2)]
+
+    outcomes = till.post(URL, {"items": items}).json()["items"]
+
+    assert [item["status"] for item in outcomes] == [201] * 5
+    assert [item["body"]["balances"][0]["available"] for item in outcomes] == [
+        100,
+        200,
+        300,
+        270,
+        240,
+    ]
+    assert writes == [5]
+
+
+def test_a_members_order_is_kept_when_an_item_leaves_the_unit(till, purchase, member, now):
+    promotion(award={"kind": "FIXED", "type": "PTS", "points": 100})
+    spend = {
+        "member": {"number": member.number},
+        "occurred_at": now.isoformat(),
+        "type": "PTS",
+        "points": 150,
+    }
+    items = [
+        {"operation": "earn", "body": purchase(reference="E1")},
+        {"operation": "redeem", "body": {**spend, "reference": "X1"}},
+        {"operation": "earn", "body": purchase(reference="E2")},
+        {"operation": "redeem", "body": {**spend, "reference": "X2"}},
+    ]
+
+    outcomes = till.post(URL, {"items": items}).json()["items"]
+
+    # The first redemption comes before the second earn, and so finds too little.
+    assert [item["status"] for item in outcomes] == [201, 422, 201, 201]
+    kinds = Transaction.objects.order_by("version").values_list("kind", flat=True)
+    assert list(kinds) == ["EARN", "EARN", "REDEMPTION"]
+
+
+def test_a_stolen_card_is_refused_in_a_batch_too(till, purchase, member):
+    from members.models import Card
+
+    Card.objects.create(number="999", member=member, status="STOLEN", issued_at=member.joined_at)
+    items = [
+        {"operation": "earn", "body": purchase(reference="E1")},
+        {"operation": "earn", "body": purchase(reference="E2", member={"card": "999"})},
+        {"operation": "earn", "body": purchase(reference="E3", member={"card": "12345"})},
+    ]
+
+    outcomes = till.post(URL, {"items": items}).json()["items"]
+
+    assert [item["status"] for item in outcomes] == [201, 422, 404]
+    assert outcomes[1]["problem"]["code"] == "CARD_BLOCKED"
+
+
+def test_the_same_reference_twice_in_a_batch_posts_once(till, purchase):
+    body = purchase(reference="E1")
+
+    outcomes = till.post(
+        URL, {"items": [{"operation": "earn", "body": body}, {"operation": "earn", "body": body}]}
+    ).json()["items"]
+
+    assert [item["status"] for item in outcomes] == [201, 200]
+    assert Transaction.objects.count() == 1

@@ -187,3 +187,32 @@ def test_opposite_orders_of_many_books_do_not_deadlock(committed_program):
             posting.lock_many(order, at=datetime.now(UTC))
 
     assert race(act, tills=8) == ["done"] * 8
+
+
+def test_without_the_order_they_do_deadlock(committed_program):
+    """Prove that the race above is a real one: in the callers' own orders, one side is the victim."""
+    members = [MemberFactory() for _ in range(2)]
+    for member in members:
+        give(member, 10)
+    ids = [member.pk for member in members]
+    first_taken = threading.Barrier(2)
+
+    def act(till: int) -> None:
+        first, second = ids if till else ids[::-1]
+        with transaction.atomic():
+            posting.lock({"id": first}, at=datetime.now(UTC))
+            first_taken.wait()
+            posting.lock({"id": second}, at=datetime.now(UTC))
+
+    assert race(act, tills=2) == ["OperationalError", "done"]
+
+
+@pytest.mark.broken_books
+def test_without_looking_for_the_reference_only_the_constraint_stops_a_second(spender, monkeypatch):
+    """Prove that the same reference at once is a real race: unseen, it meets the constraint."""
+    monkeypatch.setattr(posting, "replayed", lambda book, digest: None)
+
+    outcomes = race(lambda till: redeem(spender, 30, "SAME"))
+
+    assert outcomes == ["REFERENCE_CONFLICT"] * (TILLS - 1) + ["done"]
+    assert balance(spender).available == 70

@@ -1,0 +1,150 @@
+"""Several earns and redemptions in one commit, each with its own outcome.
+
+The unit takes all its books first, in key order. What it cannot post leaves it and runs alone
+after it: a replay, a refusal, any other operation, and (so that a member's order is kept) what
+follows for the same member. If the unit is lost to a race, everything runs alone.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger.kernel.book import Transaction
+from ledger.models import Transaction as TransactionRow
+from ledger.queries.books import CardFacts, Lots, execute
+from ledger.services import posting, redemption
+from ledger.services.posting import Alongside, LockedBook
+from ledger.services.redemption import RedemptionRequest
+from loyalty.errors import Conflict, LoyaltyError
+from loyalty.services.use_case import use_case
+from promotions.engine.basket import Product
+from promotions.services import earning
+from promotions.services.earning import Earned, EarnRequest
+
+Request = EarnRequest | RedemptionRequest
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the unit posted of one request: its book as it then stood, and the draft."""
+
+    book: LockedBook
+    transaction: Transaction
+    result: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class _Unit:
+    books: dict[int, LockedBook]
+    owners: list[int | None]
+    cards: Mapping[str, CardFacts]
+    products: Mapping[str, Product]
+    known: set[tuple[str, str]]
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+def post_together(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outcome]:
+    """Post what can be posted of `requests` in one commit; return the outcomes by place.
+
+    A place without an outcome (None among the requests, too) is to be run alone, in order.
+    """
+    try:
+        return _post(requests, at=at)
+    except Conflict:
+        return {}  # Another call took a reference meanwhile: nothing of the unit was written.
+
+
+@use_case
+def _post(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outcome]:
+    unit = _open(requests, at)
+    outcomes: dict[int, Outcome] = {}
+    left_alone: set[int] = set()
+    for place, (request, owner) in enumerate(zip(requests, unit.owners, strict=True)):
+        if owner is None or owner in left_alone:
+            continue
+        outcome = _try(unit, request, unit.books[owner], at)
+        if outcome is None:
+            left_alone.add(owner)
+        else:
+            outcomes[place] = outcome
+    alongside = Alongside("promotions_record", earning.encode_records(unit.records))
+    posting.write_many(unit.books.values(), alongside=alongside if unit.records else None)
+    return outcomes
+
+
+def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
+    """Lock every book in key order, and read what the requests need. Five statements in all."""
+    references = [request.member if request else {} for request in requests]
+    row = execute(
+        "SELECT array_agg(ledger_resolve(r) ORDER BY place)"
+        " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS m (r, place)",
+        (msgspec.json.encode(references).decode(),),
+    )
+    owners: list[int | None] = list(row[0] or [])
+    spends = any(isinstance(request, RedemptionRequest) for request in requests)
+    wanted = [owner for owner in owners if owner is not None]
+    books = posting.lock_many(wanted, at=at, lots=Lots.ALL if spends else Lots.DUE)
+    # A merge may have finished while we waited: such a member's requests run alone.
+    owners = [owner if owner in books else None for owner in owners]
+    known = TransactionRow.objects.filter(
+        partner_id__in={request.partner_id for request in requests if request},
+        reference__in=[request.reference for request in requests if request],
+    ).values_list("kind", "reference")
+    return _Unit(books, owners, _cards(references), _products(requests), set(known))  # type: ignore[arg-type]
+
+
+def _cards(references: Sequence[dict[str, Any]]) -> dict[str, CardFacts]:
+    numbers = [reference["card"] for reference in references if "card" in reference]
+    if not numbers:
+        return {}
+    row = execute(
+        "SELECT coalesce(json_object_agg(number, json_build_object('number', number, 'status',"
+        " status, 'closed_at', closed_at)), '{}')::text FROM members_card WHERE number = ANY (%s)",
+        (numbers,),
+    )
+    return msgspec.json.decode(row[0], type=dict[str, CardFacts])
+
+
+def _products(requests: Sequence[Request | None]) -> dict[str, Product]:
+    skus = {
+        line.sku
+        for request in requests
+        if isinstance(request, EarnRequest)
+        for line in request.basket.lines
+        if line.sku is not None
+    }
+    if not skus:
+        return {}
+    row = execute(
+        "SELECT promotions_products(%s::jsonb)::text", (msgspec.json.encode(list(skus)).decode(),)
+    )
+    return msgspec.json.decode(row[0], type=dict[str, Product])
+
+
+def _try(unit: _Unit, request: Request | None, book: LockedBook, at: datetime) -> Outcome | None:
+    """Draft one request on its book; None, and the book as it was, if it cannot be."""
+    kind = "EARN" if isinstance(request, EarnRequest) else "REDEMPTION"
+    if request is None or (kind, request.reference) in unit.known:
+        return None
+    unit.known.add((kind, request.reference))
+    before = copy.deepcopy(book.book)
+    book.card = unit.cards.get(request.member.get("card", ""))
+    try:
+        if isinstance(request, EarnRequest):
+            drafted, _, record = earning.post_earn(book, request, at=at, products=unit.products)
+            unit.records.append(record)
+            return Outcome(book, drafted, record["result"])
+        return Outcome(book, redemption.post_redemption(book, request, at=at))
+    except LoyaltyError:
+        book.book = before
+        return None
+
+
+def earned_of(outcome: Outcome) -> Earned:
+    """Return the outcome of an earn as Earn itself returns it."""
+    assert outcome.result is not None
+    return Earned(outcome.book, outcome.transaction, outcome.result)
