@@ -82,7 +82,7 @@ def _is_decimal(hint: Any) -> bool:
     """Whether a type, or a part of a union such as `Amount | None`, is decimal text."""
     if get_origin(hint) is Annotated:
         marks = [getattr(each, "extra", None) for each in hint.__metadata__]
-        return DECIMAL in marks
+        return DECIMAL in marks or _is_decimal(hint.__origin__)
     if get_origin(hint) in (Union, UnionType):
         return any(map(_is_decimal, get_args(hint)))
     return False
