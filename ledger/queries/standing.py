@@ -62,13 +62,15 @@ def _coming(
         FROM ledger_account a
         LEFT JOIN LATERAL (
             SELECT expires_at AS at, sum(available + locked) AS points FROM ledger_lot
-            WHERE member_id = a.member_id AND point_type_id = a.point_type_id AND open
+            WHERE a.available + a.locked > 0
+              AND member_id = a.member_id AND point_type_id = a.point_type_id AND open
               AND expires_at > %(at)s AND available + locked > 0 AND id <> ALL (%(seen)s)
             GROUP BY expires_at ORDER BY expires_at LIMIT 1
         ) x ON true
         LEFT JOIN LATERAL (
             SELECT available_at AS at, sum(pending) AS points FROM ledger_lot
-            WHERE member_id = a.member_id AND point_type_id = a.point_type_id AND open
+            WHERE a.pending > 0
+              AND member_id = a.member_id AND point_type_id = a.point_type_id AND open
               AND pending > 0 AND available_at > %(at)s AND id <> ALL (%(seen)s)
             GROUP BY available_at ORDER BY available_at LIMIT 1
         ) r ON true

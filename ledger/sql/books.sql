@@ -42,23 +42,37 @@ CREATE OR REPLACE FUNCTION ledger_load_lots(
 ) RETURNS json LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_covered bigint := 0;
-    v_cover uuid[] := '{}';
+    v_ids uuid[] := '{}';
     v_lot record;
     v_answer json;
 BEGIN
     IF p_lots = 'COVER' THEN
-        -- Walks the spending order and stops when covered: cost follows the amount, not the
-        -- number of lots a member has.
+        -- Walks the index in spending order and stops when covered: cost follows the amount, not
+        -- the number of lots a member has.
         FOR v_lot IN
-            SELECT id, available FROM ledger_lot
+            SELECT id, available, expires_at FROM ledger_lot
             WHERE member_id = p_member AND point_type_id = p_point_type AND open
-              AND (expires_at > p_at OR expires_at IS NULL) AND available > 0
             ORDER BY expires_at, version, seq
         LOOP
             EXIT WHEN v_covered >= p_cover;
+            CONTINUE WHEN v_lot.available = 0 OR v_lot.expires_at <= p_at;
             v_covered := v_covered + v_lot.available;
-            v_cover := v_cover || v_lot.id;
+            v_ids := v_ids || v_lot.id;
         END LOOP;
+    END IF;
+    IF p_lots = 'ALL' THEN
+        v_ids := ARRAY(SELECT id FROM ledger_lot WHERE member_id = p_member AND open);
+    ELSE
+        v_ids := v_ids || ARRAY(
+            SELECT h.lot_id FROM ledger_pointlock k JOIN ledger_lockedlot h ON h.lock_id = k.id
+            WHERE k.member_id = p_member AND k.open AND h.points > 0);
+        IF p_due THEN
+            v_ids := v_ids || ARRAY(
+                SELECT id FROM ledger_lot
+                WHERE member_id = p_member AND open
+                  AND ((pending > 0 AND available_at <= p_at)
+                       OR (available > 0 AND expires_at <= p_at)));
+        END IF;
     END IF;
     SELECT json_agg(json_build_object(
         'id', l.id, 'point_type', l.point_type_id, 'transaction_id', l.transaction_id,
@@ -67,13 +81,7 @@ BEGIN
         'available', l.available, 'locked', l.locked, 'available_at', l.available_at,
         'expires_at', l.expires_at, 'expiry', l.expiry, 'origin', l.origin))
     INTO v_answer
-    FROM ledger_lot l
-    WHERE l.member_id = p_member AND l.open
-      AND (p_lots = 'ALL'
-           OR l.id = ANY (v_cover)
-           OR l.locked > 0
-           OR (p_due AND ((l.pending > 0 AND l.available_at <= p_at)
-                          OR (l.available > 0 AND l.expires_at <= p_at))));
+    FROM ledger_lot l WHERE l.id = ANY (v_ids);
     RETURN v_answer;
 END $$;
 
