@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-DEMO_WEEKS ?= 8
+DEMO_WEEKS ?= 6
 
 # The embedded PostgreSQL looks for a place for sockets; without one it warns and uses this.
 export XDG_RUNTIME_DIR ?= /tmp
@@ -12,7 +12,7 @@ export XDG_RUNTIME_DIR ?= /tmp
 help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: $(VENV)/.installed  ## Run Laurel with its demo: make run [PORT=8000] [DEMO_WEEKS=8]
+run: $(VENV)/.installed  ## Run Laurel with its demo: make run [PORT=8000] [DEMO_WEEKS=6]
 	@PORT=$(PORT) DEMO_WEEKS=$(DEMO_WEEKS) $(BIN)/python -m config.local.run
 
 test: $(VENV)/.installed  ## Run the whole suite: make test [ARGS="-k redeem"]

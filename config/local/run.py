@@ -144,7 +144,7 @@ def _processes(port: int, environment: dict[str, str]) -> list[Child]:
 
 
 def _prepare(environment: dict[str, str]) -> None:
-    weeks = os.environ.get("DEMO_WEEKS") or "8"
+    weeks = os.environ.get("DEMO_WEEKS") or "6"
     for command in (
         ["migrate", "--verbosity", "0"],
         ["bootstrap"],
