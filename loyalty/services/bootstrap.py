@@ -1,16 +1,70 @@
 """What must be there before anything runs. Safe to repeat."""
 
+from fnmatch import fnmatchcase
+
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 
 from loyalty.models import IdentityProvider, MasterEntity, Program
 
+# Patterns of `app.permission`. Nobody but a superuser administers staff: who may change users can
+# make a superuser of anyone.
 GROUPS = {
-    "Programme manager": ["promotions.", "members.view_", "loyalty.", "ledger.view_", "vouchers."],
-    "Helpdesk": ["members.", "ledger.view_", "vouchers.view_", "promotions.view_"],
-    "Finance": ["ledger.view_", "partners.view_", "promotions.view_"],
-    "Partner manager": ["partners.", "ledger.view_"],
-    "Auditor": [".view_"],
+    "Programme manager": [
+        "promotions.*",
+        "vouchers.*",
+        "members.view_*",
+        "members.*_tier",
+        "ledger.view_*",
+        "ledger.*_pointtype",
+        "ledger.*_pointvalue",
+        "partners.view_*",
+        "loyalty.*_program",
+        "loyalty.*_identityprovider",
+        "loyalty.*_master",
+        "loyalty.*_masterentity",
+        "loyalty.view_job",
+        "loyalty.change_job",
+        "loyalty.view_outboxevent",
+    ],
+    "Helpdesk": [
+        "members.view_*",
+        "members.change_member",
+        "members.change_card",
+        "members.*_alias",
+        "ledger.view_*",
+        "vouchers.view_*",
+        "promotions.view_*",
+        "partners.view_partner",
+        "partners.view_outlet",
+    ],
+    "Finance": [
+        "ledger.view_*",
+        "members.view_member",
+        "partners.view_partner",
+        "partners.view_outlet",
+        "promotions.view_*",
+        "loyalty.view_job",
+    ],
+    "Partner manager": [
+        "partners.view_*",
+        "partners.*_outlet",
+        "partners.add_partner",
+        "partners.change_partner",
+        "partners.*_apiclient",
+        "ledger.view_*",
+        "promotions.view_*",
+    ],
+    "Auditor": [
+        "loyalty.view_*",
+        "partners.view_*",
+        "members.view_*",
+        "ledger.view_*",
+        "vouchers.view_*",
+        "promotions.view_*",
+        "auth.view_group",
+        "admin.view_logentry",
+    ],
 }
 
 
@@ -41,11 +95,9 @@ def install_groups() -> None:
         if not new:
             continue
         permissions = Permission.objects.select_related("content_type")
-        group.permissions.set(
-            permission
-            for permission in permissions
-            if any(
-                prefix in f"{permission.content_type.app_label}.{permission.codename}"
-                for prefix in wanted
-            )
-        )
+        group.permissions.set(each for each in permissions if _is_among(each, wanted))
+
+
+def _is_among(permission: Permission, patterns: list[str]) -> bool:
+    name = f"{permission.content_type.app_label}.{permission.codename}"
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,7 +1,7 @@
 """Jobs: rows that work through their task in chunks, go on where they stopped, and show how far.
 
 The row is the truth and the queue only a hint: a lost message is queued again, a job that runs
-already is left alone, and one that is done stays done.
+already is left alone, and one that is over stays over until somebody restarts it.
 """
 
 import logging
@@ -12,15 +12,20 @@ from typing import Any
 
 import uuid_utils.compat
 from celery import current_app
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerAway
 
-from loyalty.errors import LoyaltyError
+from loyalty.errors import InternalError, LoyaltyError
 from loyalty.models import Job
+from loyalty.services import outbox
 
 log = logging.getLogger(__name__)
 LOST_AFTER = timedelta(minutes=5)
+PICKED_UP_WITHIN = timedelta(minutes=1)
+REQUEUED_AT_ONCE = 100
+UNFINISHED = (Job.Status.PENDING, Job.Status.RUNNING)
 
 
 class Cancelled(Exception):
@@ -36,7 +41,7 @@ class AlreadyRunning(NotForUs):
 
 
 class AlreadyOver(NotForUs):
-    """The job is done or was cancelled."""
+    """The job is done, has failed, or was cancelled."""
 
 
 class Running:
@@ -52,32 +57,58 @@ class Running:
         return self.job.position
 
     def advance(self, *, position: Any, done: int, total: int | None = None) -> None:
-        """Note how far the job came; raises Cancelled if somebody cancelled it meanwhile."""
+        """Note how far the job came, and the counts so far, in one statement.
+
+        :raises Cancelled: if somebody cancelled it meanwhile.
+        """
         job = self.job
         job.position, job.done = position, job.done + done
         job.total = total if total is not None else job.total
         job.heartbeat_at = timezone.now()
         kept = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).update(
-            position=job.position, done=job.done, total=job.total, heartbeat_at=job.heartbeat_at
+            position=job.position,
+            done=job.done,
+            total=job.total,
+            result=job.result,
+            heartbeat_at=job.heartbeat_at,
         )
         if not kept:
             raise Cancelled
 
     def add(self, **counts: int) -> None:
-        """Add to the counts of the job's result; they are kept with the next `advance`."""
+        """Add to the counts of the job's result.
+
+        They are stored with the position, by the next `advance` or the end: a chunk that is
+        worked through again after a crash is not counted twice.
+        """
         for name, count in counts.items():
             self.job.result[name] = self.job.result.get(name, 0) + count
-        Job.objects.filter(pk=self.job.pk).update(result=self.job.result)
 
 
 def start(
-    kind: str, *, at: datetime, key: str | None = None, parameters: dict[str, Any] | None = None
+    kind: str,
+    *,
+    at: datetime,
+    key: str | None = None,
+    parameters: dict[str, Any] | None = None,
+    total: int | None = None,
+    dry_run: bool = False,
+    scope: str = "",
+    partner_id: int | None = None,
 ) -> Job:
-    """Make a job and queue it on commit. One `key` makes one job: the second call returns it."""
+    """Make a job and queue it on commit. One `key` makes one job: the second call returns it.
+
+    `kind` is the name of its Celery task. `scope` and `partner_id` say who may read it, where an
+    API call started it.
+    """
     defaults = {
         "id": uuid_utils.compat.uuid7(),
         "kind": kind,
         "parameters": parameters or {},
+        "total": total,
+        "dry_run": dry_run,
+        "scope": scope,
+        "partner_id": partner_id,
         "created_at": at,
     }
     if key is None:
@@ -92,8 +123,8 @@ def start(
 def queue(job: Job) -> None:
     """Tell the workers of a job. If the broker is away, the requeueing sweep tells them later."""
     try:
-        current_app.send_task(job.kind, kwargs={"job_id": str(job.pk)})
-    except OSError as error:
+        current_app.send_task(job.kind, kwargs={"job_id": str(job.pk)}, retry=False)
+    except (BrokerAway, OSError) as error:
         log.warning("The job %s waits for the broker: %s", job.pk, error)
 
 
@@ -101,65 +132,110 @@ def queue(job: Job) -> None:
 def resume(job_id: str) -> Iterator[Running]:
     """Hold a job while it runs, from where it stands; note how it ends.
 
-    An advisory lock of the session keeps a second worker away, and falls with a killed one.
+    An advisory lock of the session keeps a second worker away, and falls with a killed one. It
+    outlives the transactions of the chunks, which a row lock would not.
 
     :raises AlreadyRunning: if another worker holds it.
-    :raises AlreadyOver: if it is done, or was cancelled.
+    :raises AlreadyOver: if it is done, has failed, or was cancelled.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [job_id])
         if not cursor.fetchone()[0]:
             raise AlreadyRunning
     try:
-        job = Job.objects.get(pk=job_id)
-        if job.status in (Job.Status.DONE, Job.Status.CANCELLED):
-            raise AlreadyOver
-        now = timezone.now()
-        job.status, job.started_at = Job.Status.RUNNING, job.started_at or now
-        job.heartbeat_at, job.problem = now, None
-        job.save(update_fields=["status", "started_at", "heartbeat_at", "problem"])
-        yield Running(job)
-        _finish(job, Job.Status.DONE)
-    except Cancelled:
-        pass
-    except NotForUs:
-        raise
-    except Exception as error:
-        log.exception("The job %s failed", job_id)
-        code = error.code if isinstance(error, LoyaltyError) else "INTERNAL_ERROR"
-        Job.objects.filter(pk=job_id).update(
-            status=Job.Status.FAILED,
-            finished_at=timezone.now(),
-            problem={"code": code, "detail": str(error)[:1000]},
-        )
-        raise
+        job = _take(job_id)
+        try:
+            yield Running(job)
+        except Cancelled:
+            log.info("The job %s was cancelled", job_id)
+        except Exception as error:
+            log.exception("The job %s failed", job_id)
+            _end(job, Job.Status.FAILED, problem=_problem(error))
+            raise
+        else:
+            total = job.done if job.total is None else job.total
+            _end(job, Job.Status.DONE, total=total, result=job.result)
     finally:
+        _release(job_id)
+
+
+def _take(job_id: str) -> Job:
+    now = timezone.now()
+    job = Job.objects.get(pk=job_id)
+    job.status, job.started_at = Job.Status.RUNNING, job.started_at or now
+    job.heartbeat_at, job.problem = now, None
+    taken = Job.objects.filter(pk=job_id, status__in=UNFINISHED).update(
+        status=job.status, started_at=job.started_at, heartbeat_at=now, problem=None
+    )
+    if not taken:
+        raise AlreadyOver
+    return job
+
+
+def _release(job_id: str) -> None:
+    try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [job_id])
+    except Error as error:  # The lock fell with the connection; do not hide why that broke.
+        log.warning("The lock of the job %s was lost: %s", job_id, error)
 
 
-def _finish(job: Job, status: str) -> None:
-    Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).update(
-        status=status,
-        finished_at=timezone.now(),
-        total=job.done if job.total is None else job.total,
-    )
+def _problem(error: Exception) -> dict[str, Any]:
+    """Return what the API shows: a refusal in its words, a fault of ours without its inside."""
+    refusal = error if isinstance(error, LoyaltyError) else InternalError()
+    detail = refusal.detail
+    if isinstance(refusal, InternalError):
+        detail = "The fault is ours and was logged under the job's id."
+    return {
+        "title": refusal.title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": detail,
+        **refusal.extra,
+    }
+
+
+def _end(job: Job, status: str, **fields: Any) -> None:
+    """Note the end of a job that has not ended otherwise, and tell who started it by the API."""
+    now = timezone.now()
+    with transaction.atomic():
+        ended = Job.objects.filter(pk=job.pk, status__in=UNFINISHED).update(
+            status=status, finished_at=now, **fields
+        )
+        if ended and job.scope:
+            outbox.record("job.finished", object_id=job.pk, at=now, partner_id=job.partner_id)
 
 
 def cancel(job: Job) -> None:
     """Stop a job between two chunks; what it did stays."""
-    Job.objects.filter(pk=job.pk, status__in=[Job.Status.PENDING, Job.Status.RUNNING]).update(
-        status=Job.Status.CANCELLED, finished_at=timezone.now()
-    )
+    _end(job, Job.Status.CANCELLED)
+
+
+def restart(job: Job) -> bool:
+    """Let a failed or cancelled job go on from where it stands; return whether it was one."""
+    with transaction.atomic():
+        again = Job.objects.filter(
+            pk=job.pk, status__in=[Job.Status.FAILED, Job.Status.CANCELLED]
+        ).update(status=Job.Status.PENDING, finished_at=None, problem=None, heartbeat_at=None)
+        if again:
+            transaction.on_commit(lambda: queue(job))
+    return bool(again)
 
 
 def requeue_lost(*, at: datetime) -> int:
-    """Queue again what was never picked up, or whose worker has been silent; return how many."""
-    lost = Job.objects.filter(
-        Q(status=Job.Status.PENDING, created_at__lt=at - timedelta(minutes=1))
-        | Q(status=Job.Status.RUNNING, heartbeat_at__lt=at - LOST_AFTER)
+    """Queue again what was never picked up, or whose worker has been silent; return how many.
+
+    Queueing counts as a sign of life, so that a job which waits for a busy worker is not queued
+    every minute.
+    """
+    silent = Q(status__in=UNFINISHED, heartbeat_at__lt=at - LOST_AFTER)
+    never_told = Q(
+        status=Job.Status.PENDING, heartbeat_at=None, created_at__lt=at - PICKED_UP_WITHIN
     )
-    jobs = list(lost.order_by("created_at")[:100])
-    for job in jobs:
+    with transaction.atomic():
+        lost = Job.objects.filter(silent | never_told).order_by("created_at")
+        found = list(lost.select_for_update(skip_locked=True)[:REQUEUED_AT_ONCE])
+        Job.objects.filter(pk__in=[job.pk for job in found]).update(heartbeat_at=at)
+    for job in found:
         queue(job)
-    return len(jobs)
+    return len(found)
