@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from ledger.queries.books import execute
+from promotions.engine.basket import Product
 from promotions.engine.evaluate import evaluate
 from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import Evaluation as Outcome
@@ -17,6 +19,17 @@ def awards_of(transaction_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]
     """Return the stored awards of transactions, by transaction. One query."""
     rows = Evaluation.objects.filter(transaction_id__in=list(transaction_ids))
     return {key: result["awards"] for key, result in rows.values_list("transaction_id", "result")}
+
+
+def products_by_sku(skus: Iterable[str]) -> dict[str, Product]:
+    """Return what the master data knows of these products. One query; none for no SKU."""
+    wanted = list(dict.fromkeys(skus))
+    if not wanted:
+        return {}
+    row = execute(
+        "SELECT promotions_products(%s::jsonb)::text", (msgspec.json.encode(wanted).decode(),)
+    )
+    return msgspec.json.decode(row[0], type=dict[str, Product])
 
 
 class Inputs(msgspec.Struct):

@@ -26,7 +26,7 @@ PROMOTIONS: dict[str, dict[str, Any]] = {
             {
                 "name": "Two dollars and a half",
                 "basket": {"occurred_at": "2026-01-05T12:00:00Z", "lines": [{"amount": "2.50"}]},
-                "points": 2,
+                "points": [{"type": "PTS", "points": 2}],
             }
         ],
     },

@@ -106,13 +106,29 @@ class Expiry(Part, frozen=True, kw_only=True):
     round_up: Literal["NONE", "DAY", "MONTH", "QUARTER", "YEAR"] = "NONE"
 
 
+class TestMember(Part, frozen=True, kw_only=True):
+    """Who buys in a rule test; without a tier, a member of the base tier."""
+
+    tier: Code | None = None
+
+
+class TestPoints(Part, frozen=True, kw_only=True):
+    """Points that a rule test expects of one type."""
+
+    type: Code
+    points: Annotated[int, Meta(ge=0)]
+
+
 class RuleTest(Part, frozen=True, kw_only=True):
-    """An example basket with the points it must earn before the promotion may go live."""
+    """An example basket with the points it must earn before the promotion may go live.
+
+    An empty list of points expects nothing.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     basket: dict[str, Any]
-    points: Annotated[int, Meta(ge=0)]
-    tier: Code | None = None
+    member: TestMember = TestMember()
+    points: Annotated[list[TestPoints], Meta(max_length=10)]
 
 
 class Definition(Part, frozen=True, kw_only=True):

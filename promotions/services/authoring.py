@@ -15,13 +15,14 @@ from loyalty.models import Program
 from loyalty.services import epoch
 from loyalty.services.use_case import use_case
 from members.models import Tier
-from promotions.engine.basket import Basket, BasketInvalid, BasketLine, TendersDiffer, purchase_of
+from promotions.engine.basket import Basket, BasketLine, purchase_of
 from promotions.engine.definition import Definition, Invalid, RuleTest, check
 from promotions.engine.evaluate import evaluate
 from promotions.engine.snapshot import Snapshot, compile_version
 from promotions.engine.types import MemberFacts
 from promotions.errors import TestsFail
 from promotions.models import Promotion, PromotionStatus, PromotionVersion
+from promotions.queries import products_by_sku
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +134,20 @@ def run_tests(definition: Definition) -> None:
     failures = []
     for place, test in enumerate(definition.tests):
         got = _points_of_test(definition, test, place, program, base)
-        if got != test.points:
-            failures.append(f"{test.name}: {got} points in place of {test.points}.")
+        wanted = {each.type: each.points for each in test.points if each.points}
+        if got != wanted:
+            failures.append(f"{test.name}: {_read_out(got)} in place of {_read_out(wanted)}.")
     if failures:
         raise TestsFail(failures)
 
 
+def _read_out(points: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(points.items())) or "nothing"
+
+
 class _TestLine(msgspec.Struct, forbid_unknown_fields=True):
     amount: str
+    line: int | None = None
     sku: str | None = None
     quantity: str = "1"
     category: str | None = None
@@ -151,6 +158,8 @@ class _TestLine(msgspec.Struct, forbid_unknown_fields=True):
 class _TestBasket(msgspec.Struct, forbid_unknown_fields=True):
     occurred_at: datetime
     lines: list[_TestLine]
+    discount: str = "0"
+    currency: str | None = None
     outlet: str | None = None
     channel: str | None = None
     coupons: list[str] = []
@@ -159,7 +168,8 @@ class _TestBasket(msgspec.Struct, forbid_unknown_fields=True):
 
 def _points_of_test(
     definition: Definition, test: RuleTest, place: int, program: Program, base: str
-) -> int:
+) -> dict[str, int]:
+    """Return the points of a rule test by type."""
     try:
         sent = msgspec.convert(test.basket, _TestBasket)
         lines = tuple(
@@ -178,13 +188,15 @@ def _points_of_test(
             occurred_at=sent.occurred_at,
             currency=program.currency,
             lines=lines,
+            discount=sent.discount,
             coupons=tuple(sent.coupons),
             outlet=sent.outlet,
             channel=sent.channel,
         )
         zone = ZoneInfo(program.time_zone)
-        purchase = purchase_of(basket, {}, partner=sent.partner, zone=zone)
-    except (msgspec.ValidationError, BasketInvalid, TendersDiffer, ArithmeticError) as error:
+        products = products_by_sku(line.sku for line in sent.lines if line.sku is not None)
+        purchase = purchase_of(basket, products, partner=sent.partner, zone=zone)
+    except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
         pointer = f"/tests/{place}/basket"
         raise ValidationFailed([FieldError(pointer, "NOT_IN_FORM", str(error))]) from None
     version = compile_version(
@@ -195,8 +207,11 @@ def _points_of_test(
         definition=definition,
         currency=program.currency,
     )
-    facts = MemberFacts(test.tier or base, "ACTIVE")
-    return sum(award.points for award in evaluate(purchase, facts, Snapshot([version])).awards)
+    facts = MemberFacts(test.member.tier or base, "ACTIVE")
+    points: dict[str, int] = {}
+    for award in evaluate(purchase, facts, Snapshot([version])).awards:
+        points[award.type] = points.get(award.type, 0) + award.points
+    return points
 
 
 def warnings_of(definition: Definition) -> list[str]:

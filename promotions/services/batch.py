@@ -22,6 +22,7 @@ from ledger.services.redemption import RedemptionRequest
 from loyalty.errors import Conflict, LoyaltyError
 from loyalty.services.use_case import use_case
 from promotions.engine.basket import Product
+from promotions.queries import products_by_sku
 from promotions.services import earning
 from promotions.services.earning import Earned, EarnRequest
 
@@ -117,12 +118,7 @@ def _products(requests: Sequence[Request | None]) -> dict[str, Product]:
         for line in request.basket.lines
         if line.sku is not None
     }
-    if not skus:
-        return {}
-    row = execute(
-        "SELECT promotions_products(%s::jsonb)::text", (msgspec.json.encode(list(skus)).decode(),)
-    )
-    return msgspec.json.decode(row[0], type=dict[str, Product])
+    return products_by_sku(skus)
 
 
 def _try(unit: _Unit, request: Request | None, book: LockedBook, at: datetime) -> Outcome | None:

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from ledger.queries.books import execute, read
+from ledger.queries.books import read
 from ledger.queries.configuration import Configuration, configuration
 from ledger.services import checks
 from members.models import Tier
-from promotions.engine.basket import Basket, Product
+from promotions.engine.basket import Basket
 from promotions.engine.evaluate import evaluate
 from promotions.engine.types import Evaluation, MemberFacts
-from promotions.services.earning import checked_purchase, dated_awards, products_of, result_of
+from promotions.queries import products_by_sku
+from promotions.services.earning import checked_purchase, dated_awards, result_of
 from promotions.services.snapshot import snapshot_of
 
 
@@ -49,12 +48,7 @@ def evaluate_basket(
         checks.may_earn(book)
     checks.outlet_known(settings, partner_id, basket.outlet)
     checks.in_time(settings, basket.occurred_at, at)
-    query = products_of(basket)
-    row = execute(
-        f"SELECT {query.function}(%s::jsonb)::text",  # noqa: S608 our own function's name
-        (query.argument.decode(),),
-    )
-    products = msgspec.json.decode(row[0], type=dict[str, Product])
+    products = products_by_sku(line.sku for line in basket.lines if line.sku is not None)
     purchase = checked_purchase(basket, products, partner_code, settings)
     snapshot = snapshot_of(settings)
 

@@ -48,12 +48,12 @@ def test_a_version_cannot_be_changed(program):
 
 
 def test_a_promotion_whose_test_fails_does_not_go_live(program):
-    tests = [{"name": "two and a half", "basket": BASKET, "points": 3}]
+    tests = [{"name": "two and a half", "basket": BASKET, "points": [{"type": "PTS", "points": 3}]}]
 
     with pytest.raises(RuleTestsFail) as refusal, transaction.atomic():
         write(tests=tests)
 
-    assert refusal.value.extra["failures"] == ["two and a half: 2 points in place of 3."]
+    assert refusal.value.extra["failures"] == ["two and a half: 2 PTS in place of 3 PTS."]
     assert not Promotion.objects.exists()
     assert write(status="DRAFT", tests=tests).promotion.status == "DRAFT"
 
@@ -95,3 +95,15 @@ def test_a_promotion_that_goes_live_counts_from_the_next_request(till, purchase,
     second = till.post("/transactions/earn/", purchase()).json()
 
     assert (first["points"], second["points"][0]["points"]) == ([], 4)
+
+
+@pytest.mark.parametrize(
+    "line", [{"amount": "x"}, {"amount": "1.00", "quantity": "many"}, {"amount": 1}, {"price": "1"}]
+)
+def test_a_rule_test_whose_basket_is_none_names_it(line, program):
+    tests = [{"name": "x", "basket": {**BASKET, "lines": [line]}, "points": []}]
+
+    with pytest.raises(ValidationFailed) as refusal:
+        write(tests=tests)
+
+    assert refusal.value.errors[0].pointer == "/tests/0/basket"
