@@ -15,7 +15,7 @@ from loyalty.admin_base import CachedFactsAdmin
 from loyalty.errors import ValidationFailed
 from loyalty.scopes import Scope
 from partners.models import ApiClient, Outlet, Partner
-from partners.services.clients import check_scopes, create_client, rotate_secret
+from partners.services.clients import check_scopes, create_client, remove_client, rotate_secret
 
 
 class OutletInline(TabularInline):
@@ -52,8 +52,11 @@ class ApiClientForm(forms.ModelForm):
         model = ApiClient
         fields = ["partner", "scopes", "rate_limit_per_minute"]
 
+    for_house = False  # Whether the person at the form may make clients of the house.
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["partner"].required = not self.for_house
         if self.instance.pk:
             self.fields["name"].initial = self.instance.application.name
 
@@ -68,9 +71,12 @@ class ApiClientForm(forms.ModelForm):
 
 @admin.register(ApiClient)
 class ApiClientAdmin(ModelAdmin):
+    """API clients. Those of the house may do anything, so only superusers touch them."""
+
     form = ApiClientForm
     list_display = ["client_name", "partner", "client_id", "rate_limit_per_minute"]
     list_select_related = ["application", "partner"]
+    search_fields = ["application__name", "application__client_id", "partner__code"]
     actions = ["rotate"]
 
     @admin.display(description="Name")
@@ -81,6 +87,27 @@ class ApiClientAdmin(ModelAdmin):
     def client_id(self, client: ApiClient) -> str:
         return client.application.client_id
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "partner":  # A client of the house is one without a partner.
+            kwargs["queryset"] = Partner.objects.filter(is_house=False).order_by("code")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        form.for_house = request.user.is_superuser
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiClient | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._is_theirs(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiClient | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._is_theirs(request, obj)
+
+    @staticmethod
+    def _is_theirs(request: HttpRequest, client: ApiClient | None) -> bool:
+        of_the_house = client is not None and client.partner_id is None
+        return request.user.is_superuser or not of_the_house
+
     def save_model(self, request: HttpRequest, obj: ApiClient, form: Any, change: bool) -> None:
         name = form.cleaned_data["name"]
         if change:
@@ -89,17 +116,36 @@ class ApiClientAdmin(ModelAdmin):
             obj.application.save(update_fields=["name"])
             token_cache.clear()
             return
-        made = create_client(name, partner=obj.partner, scopes=obj.scopes)
+        made = create_client(
+            name,
+            partner=obj.partner,
+            scopes=obj.scopes,
+            rate_limit_per_minute=obj.rate_limit_per_minute,
+        )
         obj.pk, obj.application = made.client.pk, made.client.application
-        type(obj).objects.filter(pk=obj.pk).update(rate_limit_per_minute=obj.rate_limit_per_minute)
         self._show(request, made.client_id, made.client_secret)
+
+    def delete_model(self, request: HttpRequest, obj: ApiClient) -> None:
+        remove_client(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> None:
+        clients = queryset.select_related("application")
+        for client in clients:
+            if self._is_theirs(request, client):
+                remove_client(client)
 
     def _show(self, request: HttpRequest, client_id: str, secret: str) -> None:
         text = f"Client id {client_id}, secret {secret}. The secret is shown this once."
         self.message_user(request, text, messages.WARNING)
 
-    @admin.action(description="Rotate the secret; the old one works for a day more")
+    @admin.action(
+        description="Rotate the secret; the old one works for a day more", permissions=["change"]
+    )
     def rotate(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> None:
         for client in queryset.select_related("application"):
+            if not self.has_change_permission(request, client):
+                text = f"{client} is the house's: a superuser rotates its secret."
+                self.message_user(request, text, messages.ERROR)
+                continue
             made = rotate_secret(client, at=timezone.now(), both_for=timedelta(days=1))
             self._show(request, made.client_id, made.client_secret)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import BaseScopes
@@ -22,18 +23,26 @@ class ClientValidator(OAuth2Validator):
 
     def _load_application(self, client_id: str, request: Any) -> Any:
         application = super()._load_application(client_id, request)
-        if application is None:
-            return None
-        client = ApiClient.objects.filter(application=application).select_related("partner").first()
-        if client is None or client.public:
-            return None
-        if client.partner and client.partner.status != Partner.Status.ACTIVE:
+        client = self._client_of(application) if application else None
+        if client is None:
+            request.client = None
             return None
         secrets = _Secrets(application.client_secret)
         if client.second_secret_until and client.second_secret_until > timezone.now():
             secrets.second = client.second_secret
         application.client_secret = secrets
         return application
+
+    @staticmethod
+    def _client_of(application: Any) -> ApiClient | None:
+        """Return the client that may ask for tokens, if the application is one's."""
+        if application.authorization_grant_type != application.GRANT_CLIENT_CREDENTIALS:
+            return None
+        return ApiClient.objects.filter(
+            Q(partner=None) | Q(partner__status=Partner.Status.ACTIVE),
+            application=application,
+            public=False,
+        ).first()
 
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
         if super()._check_secret(provided_secret, stored_secret):

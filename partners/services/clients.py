@@ -26,11 +26,19 @@ class Credentials:
     client_secret: str
 
 
-def create_client(name: str, *, partner: Partner | None, scopes: Iterable[str] = ()) -> Credentials:
+def create_client(
+    name: str,
+    *,
+    partner: Partner | None,
+    scopes: Iterable[str] = (),
+    rate_limit_per_minute: int = 6000,
+) -> Credentials:
     """Make an API client of a partner, or of the house; without scopes it gets all it may hold.
 
     :raises ValidationFailed: if a scope is unknown, or is for the house only.
     """
+    if partner and partner.is_house:
+        partner = None  # A client of the house is one without a partner, and there is no other.
     wanted = frozenset(scopes) or (FOR_PARTNERS if partner else frozenset(Scope))
     check_scopes(wanted, partner)
     secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -43,7 +51,10 @@ def create_client(name: str, *, partner: Partner | None, scopes: Iterable[str] =
             client_secret=secret,
         )
         client = ApiClient.objects.create(
-            application=application, partner=partner, scopes=sorted(wanted)
+            application=application,
+            partner=partner,
+            scopes=sorted(wanted),
+            rate_limit_per_minute=rate_limit_per_minute,
         )
     return Credentials(client, application.client_id, secret)
 
@@ -59,14 +70,23 @@ def check_scopes(scopes: frozenset[str], partner: Partner | None) -> None:
 
 
 def rotate_secret(client: ApiClient, *, at: datetime, both_for: timedelta) -> Credentials:
-    """Give a client a new secret; the old one works as the second until `both_for` has passed."""
+    """Give a client a new secret; the old one works as the second until `both_for` has passed.
+
+    There are never more than two: rotating again ends the oldest at once. Tokens live on.
+    """
     secret = secrets.token_urlsafe(SECRET_BYTES)
-    application = client.application
     with transaction.atomic():
-        client.second_secret = application.client_secret
-        client.second_secret_until = at + both_for
-        client.save(update_fields=["second_secret", "second_secret_until"])
+        held = ApiClient.objects.select_for_update().get(pk=client.pk)
+        application = get_application_model().objects.get(pk=held.application_id)
+        held.second_secret = application.client_secret
+        held.second_secret_until = at + both_for
+        held.save(update_fields=["second_secret", "second_secret_until"])
         application.client_secret = make_password(secret)
         application.save(update_fields=["client_secret"])
+    return Credentials(held, application.client_id, secret)
+
+
+def remove_client(client: ApiClient) -> None:
+    """Delete a client with its application and its tokens."""
+    client.application.delete()
     token_cache.clear()
-    return Credentials(client, application.client_id, secret)

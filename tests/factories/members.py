@@ -1,7 +1,8 @@
 import factory
 from django.utils import timezone
 
-from members.models import Card, Member, Tier
+from loyalty.models import IdentityProvider
+from members.models import Alias, Card, Member, Tier
 from members.services.enrolment import next_number
 from partners.models import Partner
 
@@ -22,3 +23,25 @@ class MemberFactory(factory.django.DjangoModelFactory[Member]):
     def card(self, create, extracted, **kwargs):
         if extracted:
             Card.objects.create(number=extracted, member=self, issued_at=self.joined_at)
+
+
+class CardFactory(factory.django.DjangoModelFactory[Card]):
+    """An active card of a member of its own."""
+
+    class Meta:
+        model = Card
+
+    number = factory.Sequence(lambda n: f"62750000{n:08}")
+    member = factory.SubFactory(MemberFactory)
+    issued_at = factory.LazyFunction(timezone.now)
+
+
+class AliasFactory(factory.django.DjangoModelFactory[Alias]):
+    """An e-mail address of a member of its own."""
+
+    class Meta:
+        model = Alias
+
+    member = factory.SubFactory(MemberFactory)
+    provider = factory.LazyFunction(lambda: IdentityProvider.objects.get(code="email"))
+    value = factory.Sequence(lambda n: f"ann{n}@example.org")

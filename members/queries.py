@@ -1,0 +1,52 @@
+"""Reads of the members app."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+
+from members.errors import MemberNotFound
+from members.models import Member
+
+# A member's survivor, at the end of its chain of merges. Replaces a query per merge.
+_SURVIVOR = """
+WITH RECURSIVE chain AS (
+    SELECT id, merged_into_id FROM members_member WHERE {named}
+    UNION ALL
+    SELECT m.id, m.merged_into_id FROM chain c JOIN members_member m ON m.id = c.merged_into_id
+)
+SELECT id FROM chain WHERE merged_into_id IS NULL
+"""
+_BY_NUMBER = "number = %s"
+_BY_CARD = "id = (SELECT member_id FROM members_card WHERE number = %s)"
+_BY_ALIAS = (
+    "id = (SELECT a.member_id FROM members_alias a"
+    " JOIN loyalty_identityprovider p ON p.id = a.provider_id"
+    " WHERE p.code = %s AND a.value = %s)"
+)
+
+
+def resolve(reference: Mapping[str, Any]) -> Member:
+    """Return whom a member reference names, with the tier; a merged member's survivor. Two queries.
+
+    `reference` is {"number"}, {"card"} or {"alias": {"provider", "value"}}. Postings resolve theirs
+    in the statement that locks the book (`ledger/sql/books.sql`), to the same member.
+
+    :raises MemberNotFound: if it names nobody.
+    """
+    named, values = _condition(reference)
+    with connection.cursor() as cursor:
+        cursor.execute(_SURVIVOR.format(named=named), values)
+        found = cursor.fetchone()
+    if found is None:
+        raise MemberNotFound
+    return Member.objects.select_related("tier").get(pk=found[0])
+
+
+def _condition(reference: Mapping[str, Any]) -> tuple[str, list[str]]:
+    if "number" in reference:
+        return _BY_NUMBER, [reference["number"]]
+    if "card" in reference:
+        return _BY_CARD, [reference["card"]]
+    alias = reference["alias"]
+    return _BY_ALIAS, [alias["provider"], alias["value"]]
