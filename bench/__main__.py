@@ -41,6 +41,7 @@ def main() -> None:
         rows += engine_rows()
         rows += sweep_rows()
         token, members = world()
+        rows += statement_rows()
         rows += http_rows(environment, token, members)
     show(rows)
 
@@ -228,6 +229,23 @@ def sweep_rows() -> list[dict[str, Any]]:
             "bar": 0.08,
             "goal": 0.16,
         }
+    ]
+
+
+def statement_rows() -> list[dict[str, Any]]:
+    """Count the statements of a posting."""
+    from bench.statements import count
+
+    return [
+        {
+            "work": f"statements of one {name}",
+            "figure": str(sent),
+            "yardstick": "bar 4, goal 2",
+            "ratio": None,
+            "bar": None,
+            "goal": None,
+        }
+        for name, sent in count().items()
     ]
 
 
