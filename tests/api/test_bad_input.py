@@ -1,203 +1,220 @@
-"""Whatever is sent: a 4xx problem document that changes nothing, or a posting; never a 500.
+"""No input is a fault of ours: whatever is sent to any operation, the answer is a problem."""
 
-Valid bodies of every operation are damaged in random places with values that have broken systems
-before: wrong types, absurd numbers, odd times, NUL, lone surrogates, deep and long things.
-"""
-
-import copy
 import json
-from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.models import Entry, Transaction
-from tests.factories.ledger import give
-from tests.factories.promotions import promotion
+from ledger.models import Transaction
+from tests.api.catalogue import BEYOND, CATALOGUE
 
-ID = "0198c0de-0000-7000-8000-000000000000"
-NOW = "2026-11-20T10:00:00Z"
-NASTY = [
-    None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**40, 1.5, -0.0, 1e308,
-    "", " ", "0", "-1", "-0.00", "1e5", "NaN", "Infinity", "0.00001", "99999999999.99", "１２.50",
-    "\x00", "a\x00b", "\ud800", "\udfff\ud800", "💥", "\u202e", "'; DROP TABLE x; --", "%s%s%n", "../../etc",
-    "x" * 300, "9" * 400, [], {}, [[]], [None], {"": ""}, {"number": "1"}, {"id": 7}, [{}] * 3,
-    "1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0000-00-00T00:00:00Z",
-    "2026-02-30T00:00:00Z", "2026-11-20T10:00:00", "2026-11-20T25:00:00Z", "2026-11-20T10:00:00+99:00",
-    "EUR", "eur", "XXX", "PTS", "pts", ID, "not-a-uuid",
-]  # fmt: skip
-
-MEMBER = {"card": "6275000000000017"}
-BODIES: dict[str, dict[str, Any]] = {
-    "/transactions/earn/": {
-        "member": MEMBER,
-        "reference": "R",
-        "occurred_at": NOW,
-        "outlet": "S1",
-        "channel": "POS",
-        "currency": "EUR",
-        "lines": [
-            {
-                "line": 1,
-                "sku": "A",
-                "quantity": "2",
-                "amount": "5.98",
-                "discount": "0.50",
-                "tax": "0.10",
-                "category": "TEA",
-                "brand": "B",
-                "earns": True,
-                "attributes": {"color": "red"},
-            }
-        ],
-        "discount": "1.00",
-        "tenders": [{"type": "CARD", "amount": "4.48"}],
-        "coupons": ["SPRING"],
-        "offline": False,
-    },
-    "/transactions/redeem/": {
-        "member": MEMBER,
-        "reference": "X",
-        "occurred_at": NOW,
-        "type": "PTS",
-        "points": 5,
-        "purpose": "PAYMENT",
-        "lock": ID,
-        "keep": False,
-    },
-    "/transactions/lock/": {
-        "member": MEMBER,
-        "type": "PTS",
-        "points": 5,
-        "reference": "L",
-        "class": "HOLD",
-        "until": "2027-01-01T00:00:00Z",
-        "reason": "Odd.",
-    },
-    "/transactions/unlock/": {"lock": ID, "points": 5, "reference": "U"},
-    "/transactions/adjust/": {
-        "member": MEMBER,
-        "type": "PTS",
-        "direction": "CREDIT",
-        "points": 5,
-        "expiry": "P1M/EARNED/NONE",
-        "reference": "A",
-        "reason": "By hand.",
-    },
-    "/transactions/reverse-redemption/": {
-        "original": {"reference": "X", "kind": "REDEMPTION"},
-        "reference": "V",
-        "occurred_at": NOW,
-        "points": 5,
-    },
-    "/transactions/reverse-earn/": {
-        "original": {"id": ID},
-        "reference": "W",
-        "occurred_at": NOW,
-        "reason": "Back.",
-    },
-    "/transactions/batch/": {
-        "items": [
-            {"operation": "earn", "body": {"member": MEMBER, "reference": "B", "occurred_at": NOW}}
-        ]
-    },
-}
-BODIES["/transactions/evaluate/"] = BODIES["/transactions/earn/"]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the path of everything in a body."""
-    found = [path] if path else []
-    if isinstance(value, dict):
-        for key, each in value.items():
-            found += places(each, (*path, key))
-    elif isinstance(value, list):
-        for place, each in enumerate(value):
-            found += places(each, (*path, place))
-    return found
-
-
-@st.composite
-def damaged(draw: Any) -> tuple[str, dict[str, Any]]:
-    url = draw(st.sampled_from(sorted(BODIES)))
-    body = copy.deepcopy(BODIES[url])
-    for path in draw(st.lists(st.sampled_from(places(body)), min_size=1, max_size=2)):
-        part: Any = body
-        try:
-            for key in path[:-1]:
-                part = part[key]
-            if draw(st.booleans()):
-                part[path[-1]] = draw(st.sampled_from(NASTY))
-            elif isinstance(part, dict):
-                del part[path[-1]]
-                part[draw(st.sampled_from(["", "é", "x" * 99, "points ", "__proto__"]))] = 1
-        except (KeyError, TypeError, IndexError):
-            continue
-    return url, body
-
-
-@pytest.fixture
-def world(member, house):
-    promotion()
-    give(member, 1000)
-    return house
-
-
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+EARN = "/api/v1/transactions/earn/"
+BUILT = [
+    pytest.param(method, f"/api/v1{path}", id=f"{row.name}: {method} {path}")
+    for row in CATALOGUE + BEYOND
+    if row.built and row.scope
+    for method, path in row.routes
+]
+WRITES = [each for each in BUILT if each.values[0] != "GET"]
+READS = [each for each in BUILT if each.values[0] == "GET"]
+NAMES = [
+    "member",
+    "number",
+    "card",
+    "reference",
+    "points",
+    "type",
+    "amount",
+    "lines",
+    "occurred_at",
+]
+NAMES += ["original", "id", "lock", "items", "body", "operation", "attributes", "value", "currency"]
+LEAVES = st.none() | st.booleans() | st.integers() | st.sampled_from(
+    ["", "PTS", "1", "-1", "1e9", "NaN", "\0", "٥", "EARN", "2026-01-01T00:00:00Z", "earn", "0" * 300]
+)  # fmt: skip
+RUBBISH = st.dictionaries(
+    st.sampled_from(NAMES),
+    st.recursive(
+        LEAVES,
+        lambda inner: (
+            st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    max_size=5,
 )
-@given(sent=damaged())
-def test_a_damaged_body_is_refused_or_posted_and_never_a_fault(sent, world):
-    url, body = sent
-    before = (Transaction.objects.count(), Entry.objects.count())
 
-    response = world.post(url, json.dumps(body))
 
-    assert response.status_code < 500, (url, body, response.content)
+def send(api, method, url, body=b"", *, content_type="application/json", **headers):
+    return api.client.generic(
+        method, url, body, content_type=content_type, headers={**api.headers, **headers}
+    )
+
+
+def is_problem(response):
+    assert response.headers["Content-Type"] == "application/problem+json"
+    document = response.json()
+    assert document["status"] == response.status_code
+    assert document["type"] == f"/api/docs/errors/#{document['code']}"
+    assert document["request_id"] == response.headers["X-Request-Id"]
+    return document
+
+
+@pytest.mark.parametrize(("method", "url"), WRITES)
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "MISSING_BODY"),
+        (b"[]", "WRONG_TYPE"),
+        (b"null", "WRONG_TYPE"),
+        (b'"text"', "WRONG_TYPE"),
+        (b"{", "NOT_JSON"),
+        (b'{"\xff": 1}', "NOT_JSON"),
+        (b'{"nothing_of_ours": 1}', "UNKNOWN_FIELD"),
+        (b"[" * 50_000, "WRONG_TYPE"),
+    ],
+)
+def test_a_body_that_is_none_is_told_so(method, url, body, code, house):
+    document = is_problem(send(house, method, url, body))
+
+    assert document["code"] == "VALIDATION_FAILED"
+    assert document["errors"][0]["code"] == code
+
+
+@pytest.mark.parametrize(("method", "url"), WRITES)
+def test_a_body_must_be_json_of_a_bearable_size(method, url, house):
+    form = send(house, method, url, b"a=b", content_type="application/x-www-form-urlencoded")
+    large = send(house, method, url, b" " * 300_000)
+
+    assert is_problem(form)["code"] == "UNSUPPORTED_MEDIA_TYPE"
+    assert is_problem(large)["code"] == "PAYLOAD_TOO_LARGE"
+
+
+@pytest.mark.parametrize(("method", "url"), WRITES)
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=RUBBISH)
+def test_no_body_is_a_fault_of_ours(method, url, house, member, body):
+    response = send(house, method, url, json.dumps(body).encode())
+
+    assert response.status_code < 500, body
     if response.status_code >= 400:
-        assert response.headers["Content-Type"] == "application/problem+json"
-        assert response.json()["code"]
-        assert (Transaction.objects.count(), Entry.objects.count()) == before
+        is_problem(response)
 
 
-@pytest.mark.parametrize("path", ["points/", "points/expiry/", "transactions/"])
-@pytest.mark.parametrize("number", ["0", "99999999999999999999", "1000000000"])
-def test_an_unknown_member_is_not_found(path, number, till):
-    response = till.get(f"/members/{number}/{path}")
+@pytest.mark.parametrize(("method", "url"), READS)
+@pytest.mark.parametrize(
+    "query", ["nothing_of_ours=1", "limit=%00", "%ff=%fe", "cursor=x&cursor=y"]
+)
+def test_no_query_is_a_fault_of_ours(method, url, query, house):
+    response = send(house, method, f"{url}?{query}")
 
-    assert (response.status_code, response.json()["code"]) == (404, "MEMBER_NOT_FOUND")
+    assert response.status_code in {200, 400, 404}
+    if response.status_code != 200:
+        is_problem(response)
 
 
-@pytest.mark.parametrize("number", ["abc", "1" * 21, "-1", "1.0", "%00", "me%00"])
-def test_what_is_no_number_leads_nowhere(number, till):
-    assert till.get(f"/members/{number}/points/").status_code == 404
+@pytest.mark.parametrize(("method", "url"), BUILT)
+def test_a_method_that_is_not_there_names_those_that_are(method, url, house):
+    for other in ("OPTIONS", "TRACE", "PATCH", "DELETE", "PUT", "CONNECT"):
+        response = send(house, other, url)
+        if other in response.headers.get("Allow", other).split(", "):
+            continue
+        assert is_problem(response)["code"] == "METHOD_NOT_ALLOWED"
+        assert method in response.headers["Allow"]
+        assert "OPTIONS" not in response.headers["Allow"]
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer", "Bearer ", "bearer x", "Basic x", "Bearer \x80", "Bearer a b", "x" * 9000]
+    "accept", ["text/html", "application/xml", "image/*", "nothing", "", "application/json; q=0"]
 )
-def test_an_odd_token_is_no_token(header, client, program):
-    response = client.get("/api/v1/members/1/points/", headers={"Authorization": header})
+def test_the_answer_is_json_whatever_was_asked_for(accept, till, member):
+    url = f"/api/v1/members/{member.number}/points/"
+    response = send(till, "GET", url, Accept=accept)
 
-    assert (response.status_code, response.json()["code"]) == (401, "UNAUTHENTICATED")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
 
 
-def test_foreign_transactions_are_not_found(till, api_of, member, partner, now):
-    from tests.factories.partners import PartnerFactory
+def test_a_form_in_the_query_is_an_unknown_parameter(till, member):
+    url = f"/api/v1/members/{member.number}/points/?format=xml"
 
-    other = PartnerFactory()
-    sale = give(member, 100, partner=other)
-    common = {"original": {"id": str(sale.id)}, "reference": "F"}
+    assert is_problem(send(till, "GET", url))["errors"][0]["pointer"] == "/format"
 
-    answers = [
-        till.get(f"/transactions/{sale.id}/"),
-        till.post("/transactions/lock/", common),
-        till.post("/transactions/unlock/", common),
-        till.post("/transactions/reverse-earn/", {**common, "occurred_at": now.isoformat()}),
-    ]
 
-    assert [answer.status_code for answer in answers] == [404] * 4
+@pytest.mark.parametrize("number", ["0", "1" * 21, "-1", "1%00", "%D9%A1", "me2", "1;2", "%2e%2e"])
+def test_no_number_in_an_address_is_a_fault_of_ours(number, house):
+    assert is_problem(send(house, "GET", f"/api/v1/members/{number}/points/"))["status"] == 404
+
+
+@pytest.mark.parametrize(
+    ("authorization", "challenge"),
+    [
+        (None, 'Bearer realm="laurel"'),
+        ("Bearer", 'Bearer realm="laurel", error="invalid_token"'),
+        ("Bearer nothing", 'Bearer realm="laurel", error="invalid_token"'),
+        ("Bearer a b", 'Bearer realm="laurel", error="invalid_token"'),
+        ("Bearer é", 'Bearer realm="laurel", error="invalid_token"'),
+        ("Bearer " + "x" * 5000, 'Bearer realm="laurel", error="invalid_token"'),
+        ("Basic dXNlcjpwYXNz", 'Bearer realm="laurel", error="invalid_token"'),
+    ],
+)
+def test_a_token_that_is_none_gets_a_challenge(authorization, challenge, till):
+    headers = {"Authorization": authorization} if authorization else {}
+    response = till.client.post(EARN, "{}", content_type="application/json", headers=headers)
+
+    assert is_problem(response)["code"] == "UNAUTHENTICATED"
+    assert response.headers["WWW-Authenticate"] == challenge
+
+
+def test_a_scope_that_lacks_is_named_in_the_challenge(api_of, partner):
+    response = send(api_of(partner, ["points:read"]), "POST", EARN, b"{}")
+
+    assert is_problem(response)["scope"] == "points:earn"
+    assert response.headers["WWW-Authenticate"] == (
+        'Bearer realm="laurel", error="insufficient_scope", scope="points:earn"'
+    )
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"amount": "n/a"}, {"quantity": "1e999999999"}, {"discount": "NaN"}, {"percent": "٥"}],
+)
+def test_attributes_may_be_named_like_money(attributes, till, member, purchase):
+    body = purchase(attributes=attributes)
+    first, again = till.post("/transactions/earn/", body), till.post("/transactions/earn/", body)
+
+    assert [first.status_code, again.status_code] == [201, 200]
+    assert again.json() == first.json()
+
+
+def test_a_retry_that_writes_its_numbers_otherwise_is_a_retry(till, member, purchase, now):
+    body = purchase(discount="1.00", occurred_at=now.isoformat())
+    elsewhere = now.astimezone(ZoneInfo("Asia/Tokyo"))
+    again = {**body, "discount": "1.0", "occurred_at": elsewhere.isoformat()}
+
+    assert till.post("/transactions/earn/", body).status_code == 201
+    assert till.post("/transactions/earn/", again).status_code == 200
     assert Transaction.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"reference": "abc\n"}, "/reference"),
+        ({"outlet": "S1\n"}, "/outlet"),
+        ({"currency": "EUR\n"}, "/currency"),
+        ({"discount": "٠"}, "/discount"),
+        ({"occurred_at": "0001-01-01T00:00:00+23:59"}, "/occurred_at"),
+        ({"occurred_at": "9999-12-31T23:59:59-23:59"}, "/occurred_at"),
+        ({"attributes": {"a": 5}}, "/attributes"),
+    ],
+)
+def test_a_refusal_names_the_field_and_writes_nothing(changes, pointer, till, member, purchase):
+    document = is_problem(till.post("/transactions/earn/", purchase(**changes)))
+
+    assert [each["pointer"] for each in document["errors"]] == [pointer]
+    assert not Transaction.objects.exists()

@@ -79,6 +79,21 @@ def test_threads_share_the_limit_exactly(client_id):
     assert sum(let_through) == 500
 
 
+def test_two_threads_that_claim_at_once_both_keep_what_they_were_granted(client_id, monkeypatch):
+    count, asked = throttling._count, []
+
+    def while_another_claims(key, wanted):
+        asked.append(wanted)
+        if len(asked) == 1:
+            take(client_id, MINUTE, 3200)
+        return count(key, wanted)
+
+    monkeypatch.setattr(throttling, "_count", while_another_claims)
+
+    assert sum(take(client_id, MINUTE, 3200) is not None for _ in range(3300)) == 3199
+    assert asked[:2] == [32, 32]
+
+
 def test_most_requests_cost_no_round_trip(client_id, monkeypatch):
     asked = []
     count = throttling._count
