@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -14,6 +15,21 @@ from members.models import Alias, Card, Member, Tier
 class TierAdmin(CachedFactsAdmin):
     list_display = ["code", "name", "rank", "is_base"]
     ordering = ["rank"]
+    readonly_fields = ["is_base"]  # There is always one: new members begin there.
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> list[str]:
+        """Promotions name a tier by its code, which stays."""
+        return [*self.readonly_fields, *(["code"] if obj else [])]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Tier | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and obj.is_base)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Tier]) -> None:
+        super().delete_queryset(request, queryset.filter(is_base=False))
+
+
+# Final, and reached by services that see to the points; nobody picks them from a list.
+FINAL = (Member.Stage.MERGED, Member.Stage.CLOSED)
 
 
 class CardInline(TabularInline):
@@ -37,6 +53,15 @@ class MemberAdmin(ModelAdmin):
     readonly_fields = ["number", "enrolled_by", "joined_at", "merged_into"]
     inlines = [CardInline, AliasInline]
     show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Member | None = None) -> list[str]:
+        over = obj is not None and obj.stage in FINAL
+        return [*self.readonly_fields, *(["stage"] if over else [])]
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "stage":
+            kwargs["choices"] = [each for each in Member.Stage.choices if each[0] not in FINAL]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # Members are enrolled.

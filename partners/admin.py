@@ -32,6 +32,18 @@ class PartnerAdmin(CachedFactsAdmin):
     search_fields = ["code", "name"]
     inlines = [OutletInline]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Partner | None = None) -> list[str]:
+        """A partner keeps its code, which promotions name, and the house stays the house."""
+        if obj is None:
+            return []
+        return ["code", "kind", "status"] if obj.is_house else ["code"]
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "kind":
+            kinds = Partner.Kind.choices
+            kwargs["choices"] = [each for each in kinds if each[0] != Partner.Kind.HOUSE]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
     def has_delete_permission(self, request: HttpRequest, obj: Partner | None = None) -> bool:
         return False  # A partner with history is made INACTIVE.
 

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from celery import current_app
 from django.db import connection, transaction
 
 from config.local.run import ROOT
@@ -82,28 +85,43 @@ def test_a_job_is_queued_with_the_commit_and_not_before(
     assert (before, queued) == ([], [job.pk])
 
 
-def test_a_broker_that_is_away_refuses_nobody(db, monkeypatch, caplog):
-    import socket
-
-    from celery import current_app
-
+@pytest.fixture
+def no_broker(monkeypatch):
+    """Point the queue at a port where nobody listens."""
+    app = current_app._get_current_object()
+    connect = app.connection_for_write
     with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # Bound, and not listening: connections are refused.
-        away = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
-        whole = current_app.send_task
-        monkeypatch.setattr(
-            current_app._get_current_object(),
-            "send_task",
-            lambda *args, **kwargs: whole(
-                *args, connection=current_app.connection_for_write(away), **kwargs
-            ),
-        )
-        job = jobs.start(KIND, at=AT)
+        nobody.bind(("127.0.0.1", 0))
+        address = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
+        monkeypatch.setattr(app, "connection_for_write", lambda: connect(address))
+        yield
 
-        jobs.queue(job)
 
+def test_a_broker_that_is_away_refuses_nobody_and_keeps_nobody_waiting(db, no_broker, caplog):
+    job = jobs.start(KIND, at=AT)
+    began = time.monotonic()
+
+    told = jobs.queue(job)
+
+    assert told is False
+    assert time.monotonic() - began < 2
     assert "waits for the broker" in caplog.text
     assert Job.objects.get().status == "PENDING"
+
+
+def test_the_sweep_asks_a_broker_that_is_away_once_and_tells_it_of_all_later(
+    db, no_broker, caplog, monkeypatch
+):
+    for _ in range(3):
+        jobs.start(KIND, at=AT)
+    later = AT + timedelta(minutes=2)
+
+    away = jobs.requeue_lost(at=later)
+    monkeypatch.setattr(jobs, "queue", lambda job: True)
+
+    assert away == 0
+    assert caplog.text.count("waits for the broker") == 1
+    assert jobs.requeue_lost(at=later) == 3
 
 
 def test_twenty_workers_run_a_job_once(transactional_db):
@@ -260,7 +278,7 @@ def test_what_a_crash_forgot_is_queued_again(
     _case, status, created, heartbeat, lost, db, monkeypatch
 ):
     queued = []
-    monkeypatch.setattr(jobs, "queue", lambda job: queued.append(job.pk))
+    monkeypatch.setattr(jobs, "queue", lambda job: not queued.append(job.pk))
     job = jobs.start(KIND, at=AT - created)
     Job.objects.update(status=status, heartbeat_at=heartbeat and AT - heartbeat)
 
@@ -271,7 +289,7 @@ def test_what_a_crash_forgot_is_queued_again(
 
 
 def test_a_job_that_waits_for_a_busy_worker_is_not_queued_every_minute(db, monkeypatch):
-    monkeypatch.setattr(jobs, "queue", lambda job: None)
+    monkeypatch.setattr(jobs, "queue", lambda job: True)
     jobs.start(KIND, at=AT)
 
     minutes = [AT + timedelta(minutes=n, seconds=1) for n in range(12)]

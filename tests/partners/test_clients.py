@@ -270,3 +270,38 @@ def test_an_outlets_code_is_its_partners_own(partner):
     assert other.outlets.get().code == "S1"
     with pytest.raises(IntegrityError, match="partners_outlet_code"), transaction.atomic():
         partner.outlets.create(code="S1", name="Again")
+
+
+def test_the_house_stays_the_house_and_codes_stay(partner, client):
+    client.force_login(UserFactory(groups=["Partner manager"]))
+    house = Partner.objects.get(is_house=True)
+    form = {
+        "code": "CHANGED",
+        "name": "Changed",
+        "kind": "SPONSOR",
+        "status": "INACTIVE",
+        "currency": "EUR",
+        "outlets-TOTAL_FORMS": 0,
+        "outlets-INITIAL_FORMS": 0,
+    }
+
+    for each in (house, partner):
+        answer = client.post(reverse("admin:partners_partner_change", args=[each.pk]), form)
+        assert answer.status_code == 302
+
+    fields = ("code", "name", "kind", "status")
+    assert list(Partner.objects.order_by("pk").values_list(*fields)) == [
+        ("HOUSE", "Changed", "HOUSE", "ACTIVE"),
+        ("GROCER", "Changed", "SPONSOR", "INACTIVE"),
+    ]
+
+
+def test_nobody_becomes_a_second_house(program, client):
+    client.force_login(UserFactory(groups=["Partner manager"]))
+    form = {"code": "X", "name": "X", "kind": "HOUSE", "status": "ACTIVE"}
+    inlines = {"outlets-TOTAL_FORMS": 0, "outlets-INITIAL_FORMS": 0}
+
+    answer = client.post(reverse("admin:partners_partner_add"), form | inlines)
+
+    assert answer.status_code == 200
+    assert not Partner.objects.filter(code="X").exists()
