@@ -13,7 +13,10 @@ from django.http import Http404, UnreadablePostError
 from django.test import RequestFactory
 from rest_framework import exceptions as drf
 
+from loyalty.api import bodies
+from loyalty.api.docs import ERRORS
 from loyalty.api.exceptions import as_refusal, bad_request, not_found, problem, server_error
+from loyalty.api.fields import EXPLAINED
 from loyalty.errors import (
     FieldError,
     RateLimited,
@@ -26,9 +29,7 @@ for module in settings.BASE_DIR.glob("*/errors.py"):
     import_module(f"{module.parent.name}.errors")
 
 REFUSALS = sorted(refusals(), key=lambda each: (each.code, each.__module__))
-DOCUMENTED = re.findall(
-    r"^## ([A-Z_]+)\n\nStatus (\d+)\.", (settings.BASE_DIR / "docs" / "errors.md").read_text(), re.M
-)
+DOCUMENTED = re.findall(r"^## ([A-Z_]+)\n\nStatus (\d+)\.", ERRORS.read_text(), re.M)
 
 
 def caused(error, cause):
@@ -132,6 +133,17 @@ def test_a_code_has_one_meaning():
 def test_a_code_and_its_status_stand_in_the_documents_and_nothing_else_does():
     assert dict(DOCUMENTED) == {refusal.code: str(refusal.status) for refusal in REFUSALS}
     assert [code for code, _ in DOCUMENTED] == sorted(code for code, _ in DOCUMENTED)
+
+
+def test_the_codes_of_fields_stand_in_the_documents():
+    written = re.compile(r'FieldError\(\s*[^,]+,\s*"([A-Z_]+)"')
+    codes = {code for _, code in bodies._CODES} | {code for code, _ in EXPLAINED.values()}
+    for app in ("loyalty", "partners", "members", "ledger", "vouchers", "promotions"):
+        for module in (settings.BASE_DIR / app).rglob("*.py"):
+            codes |= set(written.findall(module.read_text()))
+    known = set(re.findall(r"`([A-Z_]+)`", ERRORS.read_text()))
+
+    assert codes - known == set(), f"say what they mean in {ERRORS.name}, below VALIDATION_FAILED"
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
