@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery import current_app
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 
 from config.local.run import ROOT
 from loyalty.models import Job, OutboxEvent
@@ -321,3 +321,31 @@ def test_a_chunk_of_its_own_transaction_keeps_the_lock(transactional_db):
         other.close()
 
     assert free is False
+
+
+def test_a_worker_that_loses_its_database_leaves_the_job_to_the_sweep(transactional_db):
+    job = jobs.start(KIND, at=AT)
+    failures = []
+
+    def work():
+        try:
+            with jobs.resume(str(job.pk)) as running:
+                running.advance(position=2, done=2)
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        except Error as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    left = Job.objects.get()
+    with jobs.resume(str(job.pk)) as running:
+        position = running.position
+
+    assert len(failures) == 1
+    assert (left.status, left.problem) == ("RUNNING", None)
+    assert position == 2
+    assert Job.objects.get().status == "DONE"
