@@ -1,11 +1,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The embedded PostgreSQL warns where the session has no folder for sockets, and does without.
+QUIET := $(BIN)/python -W "ignore:XDG_RUNTIME_DIR"
 PORT ?= 8000
 DEMO_WEEKS ?= 6
-
-# The embedded PostgreSQL looks for a place for sockets; without one it warns and uses this.
-export XDG_RUNTIME_DIR ?= /tmp
 
 .PHONY: help run test check bench install clean
 
@@ -13,10 +12,10 @@ help:  ## Say what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: $(VENV)/.installed  ## Run Laurel with its demo: make run [PORT=8000] [DEMO_WEEKS=6]
-	@PORT=$(PORT) DEMO_WEEKS=$(DEMO_WEEKS) $(BIN)/python -m config.local.run
+	@PORT=$(PORT) DEMO_WEEKS=$(DEMO_WEEKS) $(QUIET) -m config.local.run
 
 test: $(VENV)/.installed  ## Run the whole suite: make test [ARGS="-k redeem"]
-	@$(BIN)/python -m config.local.test $(ARGS)
+	@$(QUIET) -m config.local.test $(ARGS)
 
 check: $(VENV)/.installed  ## Lint, types, import contracts, migrations, deploy check.
 	$(BIN)/ruff check .
@@ -27,7 +26,7 @@ check: $(VENV)/.installed  ## Lint, types, import contracts, migrations, deploy 
 	$(BIN)/python -m config.local.check manage.py check --deploy --fail-level WARNING
 
 bench: $(VENV)/.installed  ## Measure against PostgreSQL's own limits: make bench [SCALE=1]
-	@$(BIN)/python -m bench
+	@$(QUIET) -m bench
 
 install: $(VENV)/.installed  ## Install what everything else needs.
 
