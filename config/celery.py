@@ -14,5 +14,9 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "settle what is due": {"task": "ledger.tasks.start_sweep", "schedule": 60.0},
     "the night": {"task": "ledger.tasks.start_night", "schedule": crontab(minute="5")},
+    "clear expired tokens": {
+        "task": "partners.tasks.clear_expired_tokens",
+        "schedule": crontab(minute="35", hour="3"),
+    },
     "requeue lost jobs": {"task": "loyalty.tasks.requeue_lost_jobs", "schedule": 60.0},
 }

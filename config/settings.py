@@ -239,9 +239,14 @@ LOGGING = {
                 structlog.stdlib.add_logger_name,
                 structlog.processors.TimeStamper(fmt="iso"),
             ],
-            "processor": structlog.dev.ConsoleRenderer(colors=False)
-            if LOCAL
-            else structlog.processors.JSONRenderer(),
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # Tracebacks as text, without the values of locals: these may hold tokens.
+                structlog.processors.format_exc_info,
+                structlog.dev.ConsoleRenderer(colors=False)
+                if LOCAL
+                else structlog.processors.JSONRenderer(),
+            ],
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},

@@ -8,11 +8,12 @@ from oauth2_provider import views as oauth
 
 from loyalty.api import health
 from loyalty.api.docs import error_page
+from partners.api.introspection import Introspection
 
 oauth_patterns = [
     path("token/", oauth.TokenView.as_view(), name="token"),
     path("revoke_token/", oauth.RevokeTokenView.as_view(), name="revoke-token"),
-    path("introspect/", oauth.IntrospectTokenView.as_view(), name="introspect"),
+    path("introspect/", Introspection.as_view(), name="introspect"),
 ]
 
 v1_patterns = [

@@ -127,7 +127,7 @@ class PromotionAdmin(ModelAdmin):
         for warning in written.warnings:
             self.message_user(request, warning, messages.WARNING)
 
-    @admin.action(description="Put live")
+    @admin.action(description="Put live", permissions=["change"])
     def go_live(self, request: HttpRequest, queryset: QuerySet[Promotion]) -> None:
         for promotion in queryset:
             version = promotion.versions.order_by("number").last()
@@ -141,12 +141,12 @@ class PromotionAdmin(ModelAdmin):
             for warning in warnings_of(definition):
                 self.message_user(request, f"{promotion.code}: {warning}", messages.WARNING)
 
-    @admin.action(description="Pause")
+    @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Promotion]) -> None:
         for promotion in queryset:
             self._set(promotion, Promotion.Status.PAUSED)
 
-    @admin.action(description="End")
+    @admin.action(description="End", permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[Promotion]) -> None:
         for promotion in queryset:
             self._set(promotion, Promotion.Status.ENDED)

@@ -13,6 +13,7 @@ from loyalty.api.views import ProgramViewSet
 from loyalty.errors import NotFound
 from loyalty.models import Job
 from loyalty.scopes import Scope
+from loyalty.services import jobs
 
 
 class JobAnswer(Answer, kw_only=True):
@@ -34,13 +35,45 @@ class JobAnswer(Answer, kw_only=True):
 class JobViewSet(ProgramViewSet):
     """Jobs that the caller may read: those started under a scope it holds."""
 
-    action_scopes = {"retrieve": Scope.PROGRAM_READ}
+    action_scopes = {
+        "retrieve": Scope.PROGRAM_READ,
+        "cancel": Scope.PROGRAM_READ,
+        "restart": Scope.PROGRAM_READ,
+    }
 
     @operation("Get Job", answer=JobAnswer)
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:  # noqa: A002 the URL's word
-        job = Job.objects.filter(pk=id).first()
+        return self._answer(self._readable(id))
+
+    @operation("Cancel Job", answer=JobAnswer)
+    def cancel(self, request: Request, id: UUID) -> HttpResponse:  # noqa: A002
+        job = self._started_by_caller(id)
+        jobs.cancel(job)
+        job.refresh_from_db()
+        return self._answer(job)
+
+    @operation("Restart Job", answer=JobAnswer)
+    def restart(self, request: Request, id: UUID) -> HttpResponse:  # noqa: A002
+        job = self._started_by_caller(id)
+        jobs.restart(job)
+        job.refresh_from_db()
+        return self._answer(job)
+
+    def _answer(self, job: Job) -> HttpResponse:
+        fields = {name: getattr(job, name) for name in JobAnswer.__struct_fields__}
+        return self.answer(JobAnswer(**fields))
+
+    def _readable(self, key: UUID) -> Job:
+        """Return a job of the caller; those that the timetable started are the house's to read."""
+        job = Job.objects.filter(pk=key).first()
         mine = job and (self.caller.house or job.partner_id == self.caller.partner_id)
         if job is None or not mine or (job.scope and job.scope not in self.caller.scopes):
             raise NotFound("No such job.")
-        fields = {name: getattr(job, name) for name in JobAnswer.__struct_fields__}
-        return self.answer(JobAnswer(**fields))
+        return job
+
+    def _started_by_caller(self, key: UUID) -> Job:
+        """Return a job that was started at the API: the timetable's are the back office's."""
+        job = self._readable(key)
+        if not job.scope:
+            raise NotFound("No such job.")
+        return job

@@ -7,7 +7,7 @@ import msgspec
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from ledger.queries.configuration import configuration
+from ledger.queries.configuration import Configuration, configuration
 from ledger.queries.history import posted, posted_of_draft
 from ledger.shapes.transactions import (
     AwardAnswer,
@@ -23,8 +23,11 @@ from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
 from promotions.api.purchases import PurchaseBody, basket_of
-from promotions.engine.types import Evaluation
+from promotions.engine.types import Evaluation as Outcome
+from promotions.models import Evaluation
+from promotions.queries import recompute
 from promotions.services import earning, evaluation
+from promotions.services.snapshot import snapshot_of
 
 
 class IncludeQuery(Body, kw_only=True):
@@ -49,11 +52,22 @@ class EarningViewSet(ProgramViewSet):
 
     action_scopes = {"earn": Scope.POINTS_EARN, "evaluate": Scope.POINTS_READ}
 
-    @operation("Earn", body=PurchaseBody, answer=TransactionAnswer, status=201, replays=True)
+    @operation(
+        "Earn",
+        body=PurchaseBody,
+        answer=TransactionAnswer,
+        query=IncludeQuery,
+        status=201,
+        replays=True,
+    )
     def earn(self, request: Request) -> HttpResponse:
-        body = self.body(PurchaseBody)
+        include, body = self.query(IncludeQuery), self.body(PurchaseBody)
         earned = earning.earn(earn_request(body, self.caller, self.request_id), at=self.now())
-        return self.posted(earned_answer(earned, self.caller), replayed=earned.earlier is not None)
+        answer = earned_answer(earned, self.caller)
+        if include.include is not None:
+            stored = Evaluation.objects.get(pk=answer.id)
+            explain_stored(answer, stored, configuration(earned.book.epoch))
+        return self.posted(answer, replayed=earned.earlier is not None)
 
     @operation(
         "Basket Point Evaluation", body=PurchaseBody, answer=EvaluationAnswer, query=IncludeQuery
@@ -124,12 +138,25 @@ def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:
 
 
 def add_explanations(
-    answers: list[AwardAnswer], awards: list[dict[str, Any]], found: Evaluation
+    answers: list[AwardAnswer], awards: list[dict[str, Any]], found: Outcome
 ) -> None:
     """Put into each award why its version gave it, where that was asked for."""
     by_version = {each.version_id: msgspec.to_builtins(each) for each in found.explanations}
     for answer, award in zip(answers, awards, strict=True):
         answer.explanation = by_version.get(award["version_id"])
+
+
+def explain_stored(answer: TransactionAnswer, stored: Evaluation, settings: Configuration) -> None:
+    """Recompute why; if today's engine gives otherwise, the stored result stands and we say so."""
+    outcome = recompute(stored, snapshot_of(settings))
+    if outcome is None:
+        answer.explained = "INPUTS_GONE"
+        return
+    again = [(a.version_id, a.line, a.type, a.points) for a in outcome.awards]
+    awards = stored.result["awards"]
+    first = [(a["version_id"], a["line"], a["type"], a["points"]) for a in awards]
+    answer.explained = "SAME" if again == first else "DIFFERS"
+    add_explanations(answer.awards, awards, outcome)
 
 
 def _totals(awards: list[dict[str, Any]]) -> list[dict[str, Any]]:

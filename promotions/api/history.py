@@ -28,10 +28,9 @@ from loyalty.api.views import ProgramViewSet
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
 from members.models import Member
-from promotions.api.earning import IncludeQuery, add_explanations
+from promotions.api.earning import IncludeQuery, explain_stored
 from promotions.models import Evaluation
-from promotions.queries import awards_of, recompute
-from promotions.services.snapshot import snapshot_of
+from promotions.queries import awards_of
 
 
 class HistoryQuery(Body, kw_only=True):
@@ -135,21 +134,8 @@ class HistoryViewSet(ProgramViewSet):
             answer.awards = [award_answer(each, settings) for each in stored.result["awards"]]
             answer.near_misses = stored.result["near_misses"]
             if explain:
-                _explain(answer, stored, settings)
+                explain_stored(answer, stored, settings)
         return self.answer(answer)
-
-
-def _explain(answer: TransactionAnswer, stored: Evaluation, settings: Configuration) -> None:
-    """Recompute why; if today's engine gives otherwise, the stored result stands and we say so."""
-    outcome = recompute(stored, snapshot_of(settings))
-    if outcome is None:
-        answer.explained = "INPUTS_GONE"
-        return
-    again = [(a.version_id, a.line, a.type, a.points) for a in outcome.awards]
-    awards = stored.result["awards"]
-    first = [(a["version_id"], a["line"], a["type"], a["points"]) for a in awards]
-    answer.explained = "SAME" if again == first else "DIFFERS"
-    add_explanations(answer.awards, awards, outcome)
 
 
 def _kinds(text: str | None) -> tuple[str, ...]:

@@ -73,7 +73,14 @@ def _values(line: Line, key: str) -> tuple[str, ...]:
     if key == "brand":
         return (line.brand,) if line.brand is not None else ()
     value = line.attributes.get(key)
-    return () if value is None else (str(value),)
+    if isinstance(value, list):
+        return tuple(map(_text, value))
+    return () if value is None else (_text(value),)
+
+
+def _text(value: object) -> str:
+    """Return an attribute's value as definitions write it: yes and no as JSON does."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def basis_by_line(version: Version, purchase: Purchase) -> list[int]:
@@ -94,8 +101,9 @@ def short_of_minimum(
         missing = to_text(version.minimum_amount - amount, purchase.currency)
         return NearMiss(version.promotion, version.number, "MINIMUM_AMOUNT", missing)
     if quantity < version.minimum_quantity:
-        short = (version.minimum_quantity - quantity) / PIECE
-        return NearMiss(version.promotion, version.number, "MINIMUM_QUANTITY", f"{short:g}")
+        whole, part = divmod(version.minimum_quantity - quantity, PIECE)
+        short = f"{whole}.{part:04}".rstrip("0").rstrip(".")
+        return NearMiss(version.promotion, version.number, "MINIMUM_QUANTITY", short)
     return None
 
 

@@ -90,11 +90,11 @@ class Combination(Part, frozen=True, kw_only=True):
 
 
 class Limit(Part, frozen=True, kw_only=True):
-    """The most that one purchase gets."""
+    """The most that one purchase gets: points, or an amount of money that counts."""
 
     per: Literal["TRANSACTION"]
     measure: Literal["POINTS", "AMOUNT"]
-    at_most: Annotated[int, Meta(ge=1)]
+    at_most: Annotated[int, Meta(ge=1)] | Amount
     then: Literal["SKIP", "REDUCE"] = "REDUCE"
 
 
@@ -189,6 +189,11 @@ def check(definition: Definition) -> None:
         raise Invalid("/award/per", "A step of nothing never ends.")
     if award.factor is not None and float(award.factor) <= 1:
         raise Invalid("/award/factor", "A multiplier is more than 1.")
+    for place, limit in enumerate(definition.limits):
+        if limit.measure == "POINTS" and not isinstance(limit.at_most, int):
+            raise Invalid(f"/limits/{place}/at_most", "Points are a whole number.")
+        if float(limit.at_most) == 0:
+            raise Invalid(f"/limits/{place}/at_most", "A limit of nothing never awards.")
     starts = [float(band.start) for band in award.bands]
     if starts != sorted(set(starts)):
         raise Invalid("/award/bands", "Bands start higher and higher.")

@@ -31,6 +31,11 @@ class Claim(msgspec.Struct):
     shares: Shares
     basis: int
     caps: tuple[str, ...] = ()
+    uncapped: Shares = {}
+
+    @property
+    def multiplies(self) -> bool:
+        return self.version.definition.award.kind == "MULTIPLIER"
 
     @property
     def points(self) -> int:
@@ -55,12 +60,7 @@ def evaluate(
     for version, places in snapshot.candidates(purchase, member):
         if conditions.applies(version, purchase, member) is None:
             _claim(version, purchase, places, claims, misses)
-    _multiply(purchase, claims)
-    standing = _combine([claim for claim in claims if _cap(claim, ceilings)])
-    if len(standing) < len(claims):
-        # A multiplier multiplies the base awards that stand, not those that gave way.
-        _multiply(purchase, standing)
-        standing = [claim for claim in standing if _cap(claim, ceilings)]
+    standing = _stand(purchase, claims, ceilings)
     misses.sort(key=lambda miss: (miss.promotion, miss.version))
     awards = tuple(award for claim in standing for award in _awards(claim))
     return Evaluation(
@@ -158,23 +158,50 @@ _AWARDS = {
 }
 
 
-def _multiply(purchase: Purchase, claims: list[Claim]) -> None:
+def _stand(
+    purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, int] | None
+) -> list[Claim]:
+    """Return the claims that award, each within its limits."""
+    for claim in claims:
+        if not claim.multiplies:
+            _cap(claim, ceilings)
+    left = claims
+    while True:
+        _multiply(purchase, left, ceilings)
+        awarding = [claim for claim in left if claim.points]
+        standing = _combine(awarding)
+        if len(standing) == len(awarding):
+            return standing
+        # A multiplier multiplies the base awards that stand, not those that gave way. One that is
+        # left with nothing awards nothing, so it may not keep others from awarding.
+        _multiply(purchase, standing, ceilings)
+        idle = {claim.version.id for claim in standing if not claim.points}
+        if not idle:
+            return standing
+        left = [claim for claim in left if claim.version.id not in idle]
+
+
+def _multiply(
+    purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, int] | None
+) -> None:
     """Give each multiplier its extra, base × (factor − 1), of the base awards among `claims`.
 
     With line conditions it multiplies the base points of the lines that count; without, all.
+    BEFORE takes the base as it was before its own limits, AFTER as they left it.
     """
-    multipliers = [c for c in claims if c.version.definition.award.kind == "MULTIPLIER"]
+    multipliers = [claim for claim in claims if claim.multiplies]
     if not multipliers:
         return
     bases = [claim for claim in claims if claim.version.definition.combination.base]
     for claim in multipliers:
         award = claim.version.definition.award
+        before = claim.version.definition.combination.multiply == "BEFORE"
         everywhere = not claim.version.include and not claim.version.exclude
         counted = {x.number for x in purchase.lines if conditions.matches(claim.version, x)}
         base: Shares = {}
         for other in bases:
             if other.version.definition.award.type == award.type:
-                for line, points in other.shares.items():
+                for line, points in (other.uncapped if before else other.shares).items():
                     if line in counted or (line is None and everywhere):
                         base[line] = base.get(line, 0) + points
         if award.scope == "BASKET":
@@ -185,20 +212,21 @@ def _multiply(purchase: Purchase, claims: list[Claim]) -> None:
             for line, points in base.items()
             if (extra := int((Decimal(points) * factor).to_integral_value(rounding)))
         }
+        _cap(claim, ceilings)
 
 
-def _cap(claim: Claim, ceilings: Mapping[int, int] | None) -> bool:
-    """Keep a claim within its limits; return whether anything is left of it."""
-    for limit in claim.version.definition.limits:
+def _cap(claim: Claim, ceilings: Mapping[int, int] | None) -> None:
+    """Keep a claim within its limits."""
+    claim.uncapped, claim.caps = claim.shares, ()
+    for measure, at_most, skip in claim.version.limits:
         # POINTS limits the award, AMOUNT the money it counts, as a share of its points.
-        if limit.measure == "POINTS":
-            _reduce(claim, limit.at_most, skip=limit.then == "SKIP", name="per transaction")
-        elif claim.basis > limit.at_most:
-            most = claim.points * limit.at_most // claim.basis
-            _reduce(claim, most, skip=limit.then == "SKIP", name="amount per transaction")
+        if measure == "POINTS":
+            _reduce(claim, at_most, skip=skip, name="per transaction")
+        elif claim.basis > at_most:
+            most = claim.points * at_most // claim.basis
+            _reduce(claim, most, skip=skip, name="amount per transaction")
     if ceilings and claim.version.id in ceilings:
         _reduce(claim, ceilings[claim.version.id], skip=False, name="granted")
-    return claim.points > 0
 
 
 def _reduce(claim: Claim, most: int, *, skip: bool, name: str) -> None:

@@ -39,6 +39,7 @@ class Version(msgspec.Struct, frozen=True):
     per: int
     extra_factor: Decimal
     bands: tuple[tuple[int, int, int], ...]
+    limits: tuple[tuple[str, int, bool], ...]  # measure, at most (points or money), skip
     expiry: str | None
     one_key: bool
     for_members_anywhere: bool
@@ -82,6 +83,14 @@ def compile_version(  # The five facts of a stored row.
         per=minor(award.per),
         extra_factor=Decimal(award.factor or 1) - 1,
         bands=tuple((minor(b.start), b.points, minor(b.per)) for b in award.bands),
+        limits=tuple(
+            (
+                limit.measure,
+                minor(str(limit.at_most)) if limit.measure == "AMOUNT" else int(limit.at_most),
+                limit.then == "SKIP",
+            )
+            for limit in definition.limits
+        ),
         expiry=f"{expiry.after}/{expiry.start}/{expiry.round_up}" if expiry else None,
         # Two short cuts: the index alone tells which lines count; nothing but LIVE is asked.
         one_key=len(lines.include) == 1

@@ -217,6 +217,8 @@ def _points_of_test(
 def warnings_of(definition: Definition) -> list[str]:
     """Return what a careful reader would ask about."""
     warnings = []
+    if definition.award.kind == "MULTIPLIER" and not definition.combination.stackable:
+        warnings.append("NEVER_AWARDS: alone, without base awards, there is nothing to multiply.")
     if definition.award.kind != "FIXED" and not definition.limits:
         warnings.append("NO_CAP: nothing bounds what one purchase earns.")
     if definition.active_to is None and not definition.combination.base:

@@ -209,3 +209,15 @@ def coffee(program):
     return Master.objects.create(
         entity=product, code="1095275", name="Coffee", path=["DRINKS", "HOT"], attributes={}
     )
+
+
+def test_an_earn_explains_itself_if_asked(till, purchase):
+    promotion(audience={"tiers": ["BASE"]})
+    body = purchase()
+
+    first = till.post(f"{URL}?include=explanation", body).json()
+    again = till.post(f"{URL}?include=explanation", body).json()
+
+    [condition] = first["awards"][0]["explanation"]["conditions"]
+    assert (condition["name"], condition["seen"], condition["met"]) == ("tiers", "BASE", True)
+    assert again == first
