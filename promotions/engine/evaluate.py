@@ -165,7 +165,8 @@ def _stand(
     for claim in claims:
         if not claim.multiplies:
             _cap(claim, ceilings)
-    left = claims
+    # A base that its limits dropped is not there to be multiplied, before limits or after.
+    left = [claim for claim in claims if claim.multiplies or claim.points]
     while True:
         _multiply(purchase, left, ceilings)
         awarding = [claim for claim in left if claim.points]
@@ -181,9 +182,7 @@ def _stand(
         left = [claim for claim in left if claim.version.id not in idle]
 
 
-def _multiply(
-    purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, int] | None
-) -> None:
+def _multiply(purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, int] | None) -> None:
     """Give each multiplier its extra, base × (factor − 1), of the base awards among `claims`.
 
     With line conditions it multiplies the base points of the lines that count; without, all.

@@ -23,15 +23,41 @@ def points_by_version(
             wanted[version.id] = lines
     asked = [version for version in versions if version.id in wanted]
     plain = {version.id: _plain(version, wanted[version.id]) for version in asked}
-    standing = _standing(asked, wanted, plain)
-    final = {}
-    for version in standing:
-        award = version.definition.award
-        if award.kind == "MULTIPLIER":
-            final[version.id] = _extra(version, wanted[version.id], standing, wanted)
-        else:
-            final[version.id] = sum(plain[version.id].values())
-    return {key: points for key, points in final.items() if points}
+    while True:
+        standing = _standing(asked, wanted, plain)
+        final = {version.id: _total(version, standing, wanted, plain) for version in standing}
+        # What awards nothing keeps nobody from awarding: judge again without it.
+        idle = [version for version in standing if not final[version.id]]
+        if not idle:
+            return final
+        asked = [version for version in asked if version not in idle]
+
+
+def _total(version, beside, wanted, plain):
+    if version.definition.award.kind == "MULTIPLIER":
+        return _limited(version, _extra(version, wanted[version.id], beside, wanted), wanted)
+    return _limited(version, sum(plain[version.id].values()), wanted)
+
+
+def _limited(version, points, wanted):
+    basis = sum(line.net for line in wanted[version.id])
+    for limit in version.definition.limits:
+        most = limit.at_most
+        if limit.measure == "AMOUNT":
+            money = int(Decimal(limit.at_most) * 100)
+            most = points * money // basis if basis > money else points
+        if points > most:
+            points = 0 if limit.then == "SKIP" else most
+    return points
+
+
+def _after_limits(version, shares, wanted):
+    """Cut from the end: earlier lines keep their points."""
+    most, kept = _limited(version, sum(shares.values()), wanted), {}
+    for number, points in shares.items():
+        kept[number] = min(points, most)
+        most -= kept[number]
+    return kept
 
 
 def _allowed(version, purchase, member):
@@ -62,6 +88,13 @@ def _plain(version, lines):
         return {None: award.points}
     if award.kind == "PER_ITEM":
         return {line.number: award.points * (line.quantity // PIECE) for line in lines}
+    if award.kind == "BANDED":
+        amount = sum(line.net for line in lines)
+        reached = [band for band in award.bands if Decimal(band.start) * 100 <= amount]
+        if not reached or reached[-1].per is None:
+            return {None: reached[-1].points if reached else 0}
+        exact = Decimal(amount) / (Decimal(reached[-1].per) * 100)
+        return {None: reached[-1].points * int(exact.to_integral_value(ROUNDING[award.rounding]))}
     if award.kind == "PER_AMOUNT":
         if award.scope == "BASKET":
             return {None: award.points * _steps(sum(line.net for line in lines), version)}
@@ -77,7 +110,12 @@ def _extra(version, lines, standing, wanted):
     for other in standing:
         definition = other.definition
         if definition.combination.base and definition.award.type == award.type:
-            for number, points in _plain(other, wanted[other.id]).items():
+            shares = _plain(other, wanted[other.id])
+            if not _limited(other, sum(shares.values()), wanted):
+                continue  # Skipped: it does not stand.
+            if version.definition.combination.multiply == "AFTER":
+                shares = _after_limits(other, shares, wanted)
+            for number, points in shares.items():
                 if number in numbers or (number is None and everywhere):
                     base[number] = base.get(number, 0) + points
     parts = [sum(base.values())] if award.scope == "BASKET" else base.values()
@@ -88,12 +126,7 @@ def _extra(version, lines, standing, wanted):
 
 
 def _standing(everybody, wanted, plain):
-    alone = {}
-    for version in everybody:
-        if version.definition.award.kind == "MULTIPLIER":
-            alone[version.id] = _extra(version, wanted[version.id], everybody, wanted)
-        else:
-            alone[version.id] = sum(plain[version.id].values())
+    alone = {version.id: _total(version, everybody, wanted, plain) for version in everybody}
     order = sorted(
         (version for version in everybody if alone[version.id]),
         key=lambda v: (-v.definition.combination.priority, -alone[v.id], v.promotion, v.number),

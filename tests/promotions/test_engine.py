@@ -120,6 +120,77 @@ def test_a_multiplier_adds_its_extra_and_leaves_the_base_visible():
     }
 
 
+SIX_AT_MOST = {"limits": [{"per": "TRANSACTION", "measure": "POINTS", "at_most": 6}]}
+TWICE = {"kind": "MULTIPLIER", "type": "PTS", "factor": "2"}
+BASE = {"combination": {"base": True}}
+
+
+@pytest.mark.parametrize(("multiply", "extra"), [("BEFORE", 10), ("AFTER", 6)])
+def test_a_multiplier_takes_the_base_before_or_after_its_limits(multiply, extra):
+    doubled = version(2, award=TWICE, combination={"multiply": multiply})
+
+    found = points(purchase(1000), version(1, **BASE, **SIX_AT_MOST), doubled)
+
+    assert found == {("P01", 1): 6, ("P02", 1): extra}
+
+
+@pytest.mark.parametrize("multiply", ["BEFORE", "AFTER"])
+def test_a_base_that_its_limit_drops_is_not_multiplied(multiply):
+    dropped = {"limits": [{**SIX_AT_MOST["limits"][0], "then": "SKIP"}]}
+    doubled = version(2, award=TWICE, combination={"multiply": multiply})
+
+    assert points(purchase(1000), version(1, **BASE, **dropped), doubled) == {}
+
+
+def test_a_promotion_that_gives_way_changes_nothing_for_a_multiplier():
+    base, doubled = version(1, **BASE, **SIX_AT_MOST), version(2, award=TWICE)
+    gives_way = version(3, combination={"priority": -9, "stackable": False})
+
+    alone = points(purchase(1000), base, doubled)
+
+    assert points(purchase(1000), base, doubled, gives_way) == alone
+
+
+@pytest.mark.parametrize("together", [{"stackable": False}, {"group": "G"}])
+def test_a_multiplier_that_would_push_out_its_own_base_awards_nothing(together):
+    base = version(1, combination={"base": True, "group": "G"})
+    selfish = version(2, award=TWICE, combination={"priority": 5, **together})
+
+    assert points(purchase(1000), base, selfish) == {("P01", 1): 10}
+
+
+@pytest.mark.parametrize("at_most", [10, "10.00"])
+def test_a_limit_of_an_amount_is_money_of_the_programme(at_most):
+    limit = {"per": "TRANSACTION", "measure": "AMOUNT", "at_most": at_most}
+
+    assert points(purchase(2000), version(limits=[limit])) == {("P01", 1): 10}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "wanted", "applies"),
+    [
+        ({"labels": ["BIO", "VEGAN"]}, {"labels": ["VEGAN"]}, True),
+        ({"labels": ["BIO"]}, {"labels": ["VEGAN"]}, False),
+        ({"own": True}, {"own": ["true"]}, True),
+        ({"size": 5}, {"size": ["5"]}, True),
+        ({}, {"size": ["5"]}, False),
+    ],
+)
+def test_a_line_is_chosen_by_any_attribute(attributes, wanted, applies):
+    line = Line(1, "SKU1", PIECE, 500, attributes=attributes)
+    chosen = version(lines={"include": wanted})
+
+    assert bool(points(purchase(lines=(line,)), chosen)) is applies
+
+
+def test_a_missed_quantity_is_told_exactly():
+    asked = version(minimum={"quantity": "1234568.5"})
+
+    [miss] = evaluate(purchase(500), MEMBER, Snapshot([asked])).near_misses
+
+    assert (miss.reason, miss.missing) == ("MINIMUM_QUANTITY", "1234567.5")
+
+
 def test_two_multipliers_add_their_extras():
     base = version(1, combination={"base": True})
     twice = {"kind": "MULTIPLIER", "type": "PTS", "factor": "2"}
@@ -204,6 +275,8 @@ def test_an_explanation_names_every_condition_with_what_was_seen():
         ({"award": {"kind": "MULTIPLIER", "type": "PTS", "factor": "1"}}, "/award/factor"),
         ({"active_from": "2026-02-01T00:00:00Z", "active_to": "2026-01-01T00:00:00Z"}, "/active_to"),
         ({"audience": {"guests": True, "tiers": ["GOLD"]}}, "/audience/guests"),
+        ({"limits": [{**SIX_AT_MOST["limits"][0], "at_most": "6.00"}]}, "/limits/0/at_most"),
+        ({"limits": [{**SIX_AT_MOST["limits"][0], "measure": "AMOUNT", "at_most": "0"}]}, "/limits/0/at_most"),
     ],
 )  # fmt: skip
 def test_a_definition_that_contradicts_itself_is_refused(content, pointer):
@@ -222,6 +295,11 @@ AWARDS = st.sampled_from(
         {"kind": "PER_ITEM", "type": "PTS", "points": 2},
         {"kind": "MULTIPLIER", "type": "PTS", "factor": "1.5"},
         {"kind": "MULTIPLIER", "type": "PTS", "factor": "3", "scope": "BASKET"},
+        {
+            "kind": "BANDED",
+            "type": "PTS",
+            "bands": [{"from": "3.00", "points": 4}, {"from": "9.00", "points": 2, "per": "1.00"}],
+        },
     ]
 )
 CONDITIONS = st.sampled_from(
@@ -238,15 +316,33 @@ CONDITIONS = st.sampled_from(
     ]
 )
 COMBINATIONS = st.sampled_from(
-    [{}, {"priority": 3}, {"group": "G"}, {"group": "G", "priority": 1}, {"stackable": False}]
+    [
+        {},
+        {"priority": 3},
+        {"group": "G"},
+        {"group": "G", "priority": 1},
+        {"stackable": False},
+        {"stackable": False, "priority": 2},
+        {"multiply": "BEFORE"},
+    ]
 )
+LIMITS = st.sampled_from(
+    [
+        {},
+        {},
+        SIX_AT_MOST,
+        {"limits": [{"per": "TRANSACTION", "measure": "POINTS", "at_most": 9, "then": "SKIP"}]},
+        {"limits": [{"per": "TRANSACTION", "measure": "AMOUNT", "at_most": "4.00"}]},
+    ]
+)
+BASES = st.sampled_from([{"base": True}, {"base": True, "group": "G"}])
 
 
 @st.composite
 def programmes(draw):
-    versions = [version(1, combination={"base": True})]
+    versions = [version(1, combination=draw(BASES), **draw(LIMITS))]
     for number in range(2, draw(st.integers(2, 7))):
-        content = draw(CONDITIONS)
+        content = {**draw(CONDITIONS), **draw(LIMITS)}
         versions.append(
             version(number, award=draw(AWARDS), combination=draw(COMBINATIONS), **content)
         )
