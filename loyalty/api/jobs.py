@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from loyalty.api.fields import Answer
+from loyalty.api.fields import Answer, Body
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.errors import NotFound
@@ -32,6 +32,10 @@ class JobAnswer(Answer, kw_only=True):
     finished_at: datetime | None
 
 
+class NothingBody(Body, kw_only=True):
+    """An empty object: there is nothing to say."""
+
+
 class JobViewSet(ProgramViewSet):
     """Jobs that the caller may read: those started under a scope it holds."""
 
@@ -45,15 +49,17 @@ class JobViewSet(ProgramViewSet):
     def retrieve(self, request: Request, id: UUID) -> HttpResponse:  # noqa: A002 the URL's word
         return self._answer(self._readable(id))
 
-    @operation("Cancel Job", answer=JobAnswer)
+    @operation("Cancel Job", body=NothingBody, answer=JobAnswer)
     def cancel(self, request: Request, id: UUID) -> HttpResponse:  # noqa: A002
+        self.body(NothingBody)
         job = self._started_by_caller(id)
         jobs.cancel(job)
         job.refresh_from_db()
         return self._answer(job)
 
-    @operation("Restart Job", answer=JobAnswer)
+    @operation("Restart Job", body=NothingBody, answer=JobAnswer)
     def restart(self, request: Request, id: UUID) -> HttpResponse:  # noqa: A002
+        self.body(NothingBody)
         job = self._started_by_caller(id)
         jobs.restart(job)
         job.refresh_from_db()

@@ -31,7 +31,6 @@ class Introspection(IntrospectTokenView):
                 "client_id": caller.client_id,
                 "scope": " ".join(sorted(caller.scopes)),
                 "exp": int(expires_at.timestamp()),
-                "token_type": "Bearer",
             }
         )
 
