@@ -83,9 +83,8 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def basis_by_line(version: Version, purchase: Purchase) -> list[int]:
+def basis_by_line(version: Version, purchase: Purchase, nets: list[int]) -> list[int]:
     """Return each line's basis: its net less its share of the tenders that do not earn."""
-    nets = [line.net for line in purchase.lines]
     if not version.not_tenders or not purchase.tenders:
         return nets
     not_earning = sum(t.amount for t in purchase.tenders if t.type in version.not_tenders)

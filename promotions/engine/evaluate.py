@@ -25,21 +25,21 @@ Shares = dict[int | None, int]
 
 
 class Claim(msgspec.Struct):
-    """What one version would give if it stood alone."""
+    """What one version would give if it stood alone. `points` are the sum of its shares."""
 
     version: Version
-    shares: Shares
     basis: int
+    multiplies: bool
+    shares: Shares
+    points: int
+    uncapped: Shares
     caps: tuple[str, ...] = ()
-    uncapped: Shares = {}
 
-    @property
-    def multiplies(self) -> bool:
-        return self.version.definition.award.kind == "MULTIPLIER"
-
-    @property
-    def points(self) -> int:
-        return sum(self.shares.values())
+    def give(self, shares: Shares) -> None:
+        """Take shares as they are before any limit."""
+        self.shares = self.uncapped = shares
+        self.points = sum(shares.values())
+        self.caps = ()
 
 
 def evaluate(
@@ -57,9 +57,10 @@ def evaluate(
     """
     claims: list[Claim] = []
     misses: list[NearMiss] = []
+    nets = [line.net for line in purchase.lines]
     for version, places in snapshot.candidates(purchase, member):
         if conditions.applies(version, purchase, member) is None:
-            _claim(version, purchase, places, claims, misses)
+            _claim(version, purchase, nets, places, claims, misses)
     standing = _stand(purchase, claims, ceilings)
     misses.sort(key=lambda miss: (miss.promotion, miss.version))
     awards = tuple(award for claim in standing for award in _awards(claim))
@@ -76,6 +77,7 @@ def evaluate(
 def _claim(
     version: Version,
     purchase: Purchase,
+    nets: list[int],
     places: list[int] | None,
     claims: list[Claim],
     misses: list[NearMiss],
@@ -86,15 +88,17 @@ def _claim(
         counted = [p for p, line in enumerate(purchase.lines) if conditions.matches(version, line)]
     if not counted:
         return
-    bases = conditions.basis_by_line(version, purchase)
-    basis = sum(bases[place] for place in counted)
+    bases = conditions.basis_by_line(version, purchase, nets) if version.not_tenders else nets
+    basis = sum([bases[place] for place in counted])
     if version.minimum_amount or version.minimum_quantity:
         quantity = sum(purchase.lines[place].quantity for place in counted)
         if miss := conditions.short_of_minimum(version, purchase, basis, quantity):
             misses.append(miss)
             return
-    shares = _AWARDS[version.definition.award.kind](version, purchase, counted, bases)
-    claims.append(Claim(version, shares, basis))
+    kind = version.definition.award.kind
+    shares = _AWARDS[kind](version, purchase, counted, bases)
+    points = sum(shares.values())
+    claims.append(Claim(version, basis, kind == "MULTIPLIER", shares, points, shares))
 
 
 def _fixed(version: Version, purchase: Purchase, counted: list[int], bases: list[int]) -> Shares:
@@ -206,17 +210,17 @@ def _multiply(purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, in
         if award.scope == "BASKET":
             base = {None: sum(base.values())}
         factor, rounding = claim.version.extra_factor, _ROUNDING[award.rounding]
-        claim.shares = {
+        extras = {
             line: extra
             for line, points in base.items()
             if (extra := int((Decimal(points) * factor).to_integral_value(rounding)))
         }
+        claim.give(extras)
         _cap(claim, ceilings)
 
 
 def _cap(claim: Claim, ceilings: Mapping[int, int] | None) -> None:
     """Keep a claim within its limits."""
-    claim.uncapped, claim.caps = claim.shares, ()
     for measure, at_most, skip in claim.version.limits:
         # POINTS limits the award, AMOUNT the money it counts, as a share of its points.
         if measure == "POINTS":
@@ -238,7 +242,7 @@ def _reduce(claim: Claim, most: int, *, skip: bool, name: str) -> None:
         if share := min(points, left):
             shares[line] = share
             left -= share
-    claim.shares = shares
+    claim.shares, claim.points = shares, sum(shares.values())
 
 
 def _combine(claims: list[Claim]) -> list[Claim]:
@@ -246,18 +250,9 @@ def _combine(claims: list[Claim]) -> list[Claim]:
 
     One that does not stack stands only alone; of a group only the first stands.
     """
-    ordered = sorted(
-        claims,
-        key=lambda claim: (
-            -claim.version.definition.combination.priority,
-            -claim.points,
-            claim.version.promotion,
-            claim.version.number,
-        ),
-    )
     standing: list[Claim] = []
     groups: set[str] = set()
-    for claim in ordered:
+    for claim in sorted(claims, key=_rank):
         combination = claim.version.definition.combination
         if not combination.stackable:
             if not standing:
@@ -269,6 +264,12 @@ def _combine(claims: list[Claim]) -> list[Claim]:
             groups.add(combination.group)
         standing.append(claim)
     return standing
+
+
+def _rank(claim: Claim) -> tuple[int, int, str, int]:
+    version = claim.version
+    priority = version.definition.combination.priority
+    return (-priority, -claim.points, version.promotion, version.number)
 
 
 def _awards(claim: Claim) -> list[Award]:

@@ -51,7 +51,7 @@ class MemberFacts(msgspec.Struct, frozen=True):
     stage: str
 
 
-class Award(msgspec.Struct, frozen=True):
+class Award(msgspec.Struct, frozen=True, gc=False):
     """Points (more than 0) that one promotion version gives, for one line or for the basket."""
 
     version_id: int
