@@ -107,3 +107,16 @@ def test_a_rule_test_whose_basket_is_none_names_it(line, program):
         write(tests=tests)
 
     assert refusal.value.errors[0].pointer == "/tests/0/basket"
+
+
+def test_a_multiplier_that_stands_alone_is_warned_of(program):
+    award = {"kind": "MULTIPLIER", "type": "PTS", "factor": "2"}
+
+    written = write(status="DRAFT", award=award, combination={"stackable": False})
+
+    assert [text.partition(":")[0] for text in written.warnings] == [
+        "NEVER_AWARDS",
+        "NO_CAP",
+        "NO_END",
+        "NO_TESTS",
+    ]
