@@ -18,5 +18,9 @@ app.conf.beat_schedule = {
         "task": "partners.tasks.clear_expired_tokens",
         "schedule": crontab(minute="35", hour="3"),
     },
+    "forget old keys": {
+        "task": "loyalty.tasks.forget_old_keys",
+        "schedule": crontab(minute="45", hour="3"),
+    },
     "requeue lost jobs": {"task": "loyalty.tasks.requeue_lost_jobs", "schedule": 60.0},
 }

@@ -139,7 +139,12 @@ OAUTH2_PROVIDER = {
     "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
     "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
 }
-LAUREL_CALLER_RESOLVER = "partners.queries.caller_of_token"
+# Who is behind a token, by how it begins: a member's session, or else a client.
+LAUREL_CALLER_RESOLVERS = {
+    "mst_": "members.queries.sessions.caller_of_session",
+    "": "partners.queries.caller_of_token",
+}
+LAUREL_PUBLIC_CALLER = "partners.queries.public_caller"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["loyalty.api.authentication.CallerAuthentication"],
@@ -205,7 +210,8 @@ SECURE_SSL_REDIRECT = not LOCAL and env.bool("SECURE_SSL_REDIRECT", default=True
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
-if env.bool("BEHIND_PROXY", default=False):
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 UNFOLD = {

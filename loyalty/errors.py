@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -95,6 +96,56 @@ class ScopeMissing(LoyaltyError):
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"The token needs the scope {scope}.", scope=scope)
+
+
+class SessionNeeded(LoyaltyError):
+    """Only a member's own session can do this; a client's token cannot."""
+
+    status = 403
+    code = "SESSION_NEEDED"
+    title = "A member's session is needed"
+
+    def __init__(self) -> None:
+        super().__init__("Use the token that the member's sign-in gave, as `Bearer`.")
+
+
+class MemberNotFound(NotFound):
+    """Nobody is named by this number, card or alias, or nobody that the caller may reach."""
+
+    code = "MEMBER_NOT_FOUND"
+    title = "Member not found"
+
+    def __init__(self) -> None:
+        super().__init__("No member is named so.")
+
+
+class VersionConflict(LoyaltyError):
+    """What is to be changed is no longer what the caller read."""
+
+    status = 412
+    code = "VERSION_CONFLICT"
+    title = "Changed meanwhile"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"This stands at version {version}. Read it again, and send its ETag as If-Match.",
+            version=version,
+        )
+
+
+class LockedOut(LoyaltyError):
+    """Too many attempts failed; the next is looked at only after `until`."""
+
+    status = 423
+    code = "LOCKED_OUT"
+    title = "Locked out for a while"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            "Too many attempts failed. Try again later, or ask the help desk.",
+            until=until,
+            attempts_left=0,
+        )
 
 
 class MethodNotAllowed(LoyaltyError):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -18,6 +18,15 @@ class User(AbstractUser):
 
 class Program(models.Model):
     """The settings of the one programme that this deployment runs; a single row."""
+
+    class DuplicatePolicy(models.TextChoices):
+        REFUSE = "REFUSE", "Refuse the enrolment"
+        RETURN = "RETURN", "Return the member who is there"
+        FLAG = "FLAG", "Enrol, and flag both for a merge"
+
+    class ClosingBalance(models.TextChoices):
+        FORFEIT = "FORFEIT", "Points are forfeited"
+        KEEP = "KEEP", "Points stay until they expire"
 
     name = models.CharField(max_length=200)
     time_zone = models.CharField(max_length=64, help_text="Local days are counted in it.")
@@ -33,6 +42,53 @@ class Program(models.Model):
     offline_floor = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     claim_window = models.DurationField(default=timedelta(days=7))
     redemption_grace = models.DurationField(null=True, blank=True)
+    duplicate_policy = models.CharField(
+        max_length=8,
+        choices=DuplicatePolicy.choices,
+        default=DuplicatePolicy.REFUSE,
+        help_text="When somebody enrols with a contact that a member has.",
+    )
+    minimum_age = models.PositiveSmallIntegerField(null=True, blank=True)
+    phone_region = models.CharField(
+        max_length=2, default="AT", help_text="Where phone numbers without a country code are from."
+    )
+    member_schema = models.JSONField(
+        default=dict, blank=True, help_text="The programme's own attributes of members."
+    )
+    confirm_contact = models.BooleanField(
+        default=False, help_text="New members stay PENDING until they confirm a contact."
+    )
+    several_cards = models.BooleanField(default=True, help_text="A member may hold several cards.")
+    lost_card_grace = models.DurationField(
+        default=timedelta(days=7), help_text="How long late sales on a lost card are accepted."
+    )
+    session_lives = models.DurationField(default=timedelta(minutes=30))
+    refresh_lives = models.DurationField(default=timedelta(days=30))
+    pin_digits = models.PositiveSmallIntegerField(
+        default=4, validators=[MinValueValidator(4), MaxValueValidator(12)]
+    )
+    step_up_lives = models.DurationField(default=timedelta(minutes=5))
+    password_steps_up = models.BooleanField(
+        default=False, help_text="A password may stand in for the PIN."
+    )
+    pin_above = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Redemptions worth more need a PIN, unless the member set another limit.",
+    )
+    pin_above_per_day = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    pin_above_at_most = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="The highest limit a member may set.",
+    )
+    closing_balance = models.CharField(
+        max_length=8, choices=ClosingBalance.choices, default=ClosingBalance.FORFEIT
+    )
 
     class Meta:
         verbose_name = "programme"
@@ -113,12 +169,52 @@ class OutboxEvent(models.Model):
     member_id = models.BigIntegerField(null=True)
     version = models.BigIntegerField(null=True)
     partner_id = models.BigIntegerField(null=True)
-    object_id = models.UUIDField()
+    object_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
     payload = models.JSONField(null=True)
 
     def __str__(self) -> str:
         return f"{self.type} {self.object_id}"
+
+
+class IdempotencyKey(models.Model):
+    """A change that a client made under a key of its own, with the answer it was given."""
+
+    client_id = models.CharField(max_length=200)
+    route = models.CharField(max_length=200)
+    key = models.CharField(max_length=200)
+    digest = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField(null=True)
+    answer = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client_id", "route", "key"], name="loyalty_idempotencykey_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"
+
+
+class Attempt(models.Model):
+    """How often guessing at something failed lately; `subject` is a keyed hash of what."""
+
+    kind = models.CharField(max_length=20)
+    subject = models.BinaryField(max_length=32)
+    failures = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+    locked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject"], name="loyalty_attempt_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.failures}"
 
 
 class Job(models.Model):

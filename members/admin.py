@@ -50,7 +50,19 @@ class MemberAdmin(ModelAdmin):
     list_filter = ["stage", "tier"]
     list_select_related = ["tier"]
     search_fields = ["number", "last_name", "cards__number"]
-    readonly_fields = ["number", "enrolled_by", "joined_at", "merged_into"]
+    readonly_fields = [
+        "number",
+        "enrolled_by",
+        "joined_at",
+        "merged_into",
+        "version",
+        "stage_since",
+        "tier_since",
+        "email_confirmed_at",
+        "phone_confirmed_at",
+        "erased_at",
+    ]
+    raw_id_fields = ["referrer"]
     inlines = [CardInline, AliasInline]
     show_full_result_count = False
 

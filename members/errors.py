@@ -3,16 +3,6 @@
 from loyalty.errors import NotFound, Refused
 
 
-class MemberNotFound(NotFound):
-    """Nobody is named by this number, card or alias."""
-
-    code = "MEMBER_NOT_FOUND"
-    title = "Member not found"
-
-    def __init__(self) -> None:
-        super().__init__("No member is named so.")
-
-
 class CardNotFound(NotFound):
     """The card is not one of the programme's."""
 

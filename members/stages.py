@@ -12,3 +12,11 @@ def may_earn(stage: str) -> bool:
 def may_redeem(stage: str) -> bool:
     """Return whether members of this stage spend points."""
     return stage in _REDEEM
+
+
+_SIGN_IN = frozenset({"PENDING", "ACTIVE", "SUSPENDED", "EXPIRED"})
+
+
+def may_sign_in(stage: str) -> bool:
+    """Return whether members of this stage may open a session."""
+    return stage in _SIGN_IN

@@ -1,13 +1,13 @@
 """Reads of the partners app."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from loyalty.caller import Caller
+from loyalty.caller import Caller, CallerKind
 from loyalty.scopes import HOUSE_ONLY
 from partners.errors import PartnerNotFound
 from partners.models import ApiClient, Partner
@@ -49,6 +49,38 @@ def caller_of_token(token: str) -> tuple[Caller, datetime] | None:
         rate_limit_per_minute=found.rate_limit_per_minute,
     )
     return caller, found.token_expires
+
+
+PUBLIC_REQUESTS_PER_MINUTE = 60  # Per address: a public client's id is no secret.
+
+
+def public_caller(client_id: str) -> tuple[Caller, datetime] | None:
+    """Return the public client of this id; None if there is none. One query.
+
+    It holds no scope: the views name what public clients may do.
+    """
+    client = (
+        ApiClient.objects.filter(
+            Q(partner=None) | Q(partner__status=Partner.Status.ACTIVE),
+            public=True,
+            application__client_id=client_id,
+        )
+        .select_related("partner")
+        .first()
+    )
+    if client is None:
+        return None
+    partner = client.partner or house()
+    caller = Caller(
+        client_id=client_id,
+        partner_id=partner.pk,
+        partner_code=partner.code,
+        house=False,
+        scopes=frozenset(),
+        rate_limit_per_minute=PUBLIC_REQUESTS_PER_MINUTE,
+        kind=CallerKind.PUBLIC,
+    )
+    return caller, timezone.now() + timedelta(minutes=30)
 
 
 def checksum_of(token: str) -> str:

@@ -1,6 +1,7 @@
 """The small world of every test: a programme, a partner with an outlet, a member, a client."""
 
 import hashlib
+import json
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import get_access_token_model
@@ -15,6 +17,7 @@ from oauth2_provider.models import get_access_token_model
 from ledger.queries import configuration
 from loyalty import token_cache
 from loyalty.scopes import FOR_PARTNERS, Scope
+from members.services.sessions import open_session
 from partners.services.clients import create_client
 from promotions.services import snapshot
 from tests.factories.members import MemberFactory
@@ -62,8 +65,25 @@ class Api:
         raw = isinstance(body, bytes | str)
         return self.client.post(
             f"/api/v1{path}",
-            body if raw else __import__("json").dumps(body),
+            body if raw else json.dumps(body),
             content_type=headers.pop("content_type", "application/json"),
+            headers={**self.headers, **headers},
+        )
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self._send("put", path, body, headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self._send("patch", path, body, headers)
+
+    def delete(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self._send("delete", path, body, headers)
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        return getattr(self.client, method)(
+            f"/api/v1{path}",
+            "" if body is None else json.dumps(body),
+            content_type="application/json",
             headers={**self.headers, **headers},
         )
 
@@ -104,6 +124,27 @@ def till(api_of: Callable[..., Api], partner: Any) -> Api:
 def house(api_of: Callable[..., Api], program: None) -> Api:
     """A client of the programme itself."""
     return api_of(None)
+
+
+@pytest.fixture
+def session_of(program: None) -> Callable[[Any], Api]:
+    """Return a maker of API clients that hold a member's session."""
+
+    def make(member: Any) -> Api:
+        with transaction.atomic():
+            opened = open_session(member.pk, at=timezone.now())
+        return Api(opened.token)
+
+    return make
+
+
+@pytest.fixture
+def app(program: None) -> Api:
+    """A public client of the programme: an app that keeps no secret."""
+    api = Api(None)
+    made = create_client("app", partner=None, public=True)
+    api.headers = {"X-Client-Id": made.client_id}
+    return api
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ class AdjustmentViewSet(ProgramViewSet):
             message = "Give a reference, or dry_run."
             raise ValidationFailed([FieldError("/reference", "MISSING_FIELD", message)])
         wanted = adjustments.ExpiryRequest(
-            member={"number": number},
+            member=self.member_named(number),
             partner_id=self.caller.partner_id,
             reference=body.reference or "",
             digest=digest_of(f"expire/{number}", body),

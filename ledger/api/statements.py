@@ -106,6 +106,7 @@ class StatementViewSet(ProgramViewSet):
     """What a member holds."""
 
     action_scopes = {"status": Scope.POINTS_READ, "expiry": Scope.POINTS_READ}
+    member_actions = frozenset({"status", "expiry"})
 
     @operation("Point Status Check", answer=StatusAnswer, query=StatusQuery)
     def status(self, request: Request, number: str) -> HttpResponse:
@@ -115,9 +116,9 @@ class StatementViewSet(ProgramViewSet):
             message = "as_of lies in the past; what comes is in next_expiry and next_release."
             raise ValidationFailed([FieldError("/as_of", "IN_FUTURE", message)])
         if wanted.as_of is None:
-            book, types = point_status({"number": number}, at=now)
+            book, types = point_status(self.member_named(number), at=now)
         else:
-            book = read({"number": number}, at=now)
+            book = read(self.member_named(number), at=now)
             past = status_as_of(book.member.id, as_of=wanted.as_of, house=book.book.house)
             types = {key: TypeStatus(each, None, None) for key, each in past.accounts.items()}
         settings = configuration(book.epoch)
@@ -138,7 +139,7 @@ class StatementViewSet(ProgramViewSet):
         check_instant(wanted.until, "/until")
         since = wanted.since or now.replace(year=now.year - 1, day=1)
         book, expired, upcoming = points_expiry(
-            {"number": number}, at=now, since=since, until=wanted.until
+            self.member_named(number), at=now, since=since, until=wanted.until
         )
         settings = configuration(book.epoch)
         codes = {key: facts.code for key, facts in settings.point_types.items()}

@@ -5,8 +5,7 @@ from django.urls import URLPattern, path, re_path
 from ledger.api.adjustments import AdjustmentViewSet, PointLockViewSet
 from ledger.api.redemption import RedemptionViewSet
 from ledger.api.statements import StatementViewSet
-
-MEMBER = r"^members/(?P<number>\d{1,20})"
+from loyalty.api.paths import MEMBER
 
 urlpatterns: list[URLPattern] = [
     path("transactions/redeem/", RedemptionViewSet.as_view({"post": "redeem"})),

@@ -13,7 +13,7 @@ from django.db import connection
 
 from ledger.kernel.book import Account, Book, Lock, Lot
 from ledger.kernel.settlement import settle
-from members.errors import MemberNotFound
+from loyalty.errors import MemberNotFound
 
 
 class Lots(StrEnum):

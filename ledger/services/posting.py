@@ -30,8 +30,7 @@ from ledger.kernel.book import Book, Lot
 from ledger.kernel.settlement import settle as settle_book
 from ledger.queries.books import CardFacts, Earlier, LoadedBook, Lots, OpenBook, execute
 from ledger.queries.books import opened as opened_book
-from loyalty.errors import ReferenceConflict
-from members.errors import MemberNotFound
+from loyalty.errors import MemberNotFound, ReferenceConflict
 
 
 class _OpenedBook(msgspec.Struct):

@@ -109,7 +109,7 @@ def transaction_answer(
     A partner sees all movements with points and balance, so that sums agree; reference, outlet,
     value and reason only of its own.
     """
-    mine = caller.house or posted.partner_id == caller.partner_id
+    mine = caller.sees_all_of_member or posted.partner_id == caller.partner_id
     codes = {key: facts.code for key, facts in settings.point_types.items()}
     money = None
     if posted.amount is not None and posted.currency is not None and mine:

@@ -4,8 +4,14 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
-from loyalty.caller import Caller
-from loyalty.errors import MethodNotAllowed, ScopeMissing, Unauthenticated
+from loyalty.caller import Caller, CallerKind
+from loyalty.errors import (
+    MemberNotFound,
+    MethodNotAllowed,
+    ScopeMissing,
+    SessionNeeded,
+    Unauthenticated,
+)
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -15,19 +21,37 @@ if TYPE_CHECKING:
 
 # DRF's names for a method without an action, and for OPTIONS, which the schema answers better.
 NO_ACTION = (None, "metadata")
+ME = "me"
 
 
 class HasActionScope:
-    """Admit a token that holds the scope its view names for the requested action."""
+    """Admit who may do what the view names for the requested action.
+
+    A client needs the action's scope. A member's session reaches the view's `member_actions`, and
+    of members only itself, written `me`; a public client its `public_actions`.
+    """
 
     def has_permission(self, request: "Request", view: "ProgramViewSet") -> bool:
-        if getattr(view, "action", None) in NO_ACTION:
+        action = getattr(view, "action", None)
+        if action in NO_ACTION:
             raise MethodNotAllowed(request.method)
-        scope = view.action_scopes.get(view.action)
-        if scope is None:
-            raise ImproperlyConfigured(f"{view!r} names no scope for {view.action}.")
-        if not isinstance(request.user, Caller):
+        if action not in view.action_scopes:
+            raise ImproperlyConfigured(f"{view!r} names no scope for {action}.")
+        caller = request.user
+        if not isinstance(caller, Caller):
             raise Unauthenticated
-        if scope not in request.user.scopes:
-            raise ScopeMissing(scope)
+        number = view.kwargs.get("number")
+        if number is not None and (number == ME) != (caller.kind is CallerKind.MEMBER):
+            raise MemberNotFound  # Another's, or nobody's: one and the same answer.
+        scope = view.action_scopes[action]
+        if not _may(caller, view, action, scope):
+            raise ScopeMissing(scope) if scope else SessionNeeded()
         return True
+
+
+def _may(caller: Caller, view: "ProgramViewSet", action: str, scope: str | None) -> bool:
+    if caller.kind is CallerKind.MEMBER:
+        return action in view.member_actions
+    if caller.kind is CallerKind.PUBLIC:
+        return action in view.public_actions
+    return scope in caller.scopes

@@ -1,5 +1,7 @@
 """The base of every viewset: a body in, one call, an answer out."""
 
+import re
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -11,9 +13,13 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from loyalty.api.bodies import read_body, read_query
+from loyalty.api.fields import MemberReference
 from loyalty.caller import Caller
+from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
+from loyalty.services import idempotency
 
+_VERSION_TAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -24,12 +30,74 @@ class ProgramViewSet(ViewSetMixin, APIView):
     """
 
     action: str  # DRF sets it; None where the method has no action.
-    action_scopes: ClassVar[dict[str, Scope]] = {}
+    # None: no client's token does it, a member's session alone.
+    action_scopes: ClassVar[Mapping[str, Scope | None]] = {}
+    member_actions: ClassVar[frozenset[str]] = frozenset()
+    public_actions: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def caller(self) -> Caller:
-        """The client behind the token."""
+        """Who is behind the token."""
         return cast(Caller, self.request.user)
+
+    def member_named(self, number: str) -> dict[str, Any]:
+        """Return the member reference of a path's `{number}`, which is `me` for a session."""
+        if self.caller.member_id is not None:
+            return {"id": self.caller.member_id}
+        return {"number": number}
+
+    def member_in_body(self, reference: MemberReference | None) -> dict[str, Any]:
+        """Return whom a body means: a session itself and nobody else, a client whom it names.
+
+        :raises ValidationFailed: if a session names anybody, or a client nobody.
+        """
+        if self.caller.member_id is not None:
+            if reference is not None:
+                message = "A session acts for its own member; leave this out."
+                raise ValidationFailed([FieldError("/member", "NOT_HERE", message)])
+            return {"id": self.caller.member_id}
+        if reference is None:
+            raise ValidationFailed([FieldError("/member", "MISSING_FIELD", "Name the member.")])
+        return reference.named()
+
+    def if_match(self) -> int | None:
+        """Return the version that the caller read, from `If-Match`; None if it does not say.
+
+        :raises ValidationFailed: if the header is not an ETag of ours.
+        """
+        tag = self.request.headers.get("If-Match")
+        if tag is None or tag == "*":
+            return None
+        match = _VERSION_TAG.fullmatch(tag)
+        if match is None:
+            message = 'Send the ETag of what you read, such as "7".'
+            raise ValidationFailed([FieldError("/headers/If-Match", "NOT_IN_FORM", message)])
+        return int(match[1])
+
+    def change(
+        self,
+        body: msgspec.Struct,
+        work: Callable[[], msgspec.Struct],
+        *,
+        status: int = 200,
+        headers: Callable[[], dict[str, str]] = dict,
+    ) -> HttpResponse:
+        """Run a change in one transaction and answer it; `Idempotency-Key` makes a retry safe.
+
+        `work` calls a step and returns the answer, which is stored with the change: the same key
+        with the same content answers it again and does nothing.
+        """
+        key = idempotency.key_of(
+            self.request.headers.get("Idempotency-Key"),
+            client_id=self.caller.client_id,
+            route=f"{self.request.method} {self.request.path}",
+            body=body,
+        )
+        done = idempotency.run(work, key=key, status=status, at=self.now())
+        more = {"Idempotent-Replayed": "true"} if done.replayed else headers()
+        return HttpResponse(
+            done.answer, status=done.status, content_type="application/json", headers=more
+        )
 
     @property
     def request_id(self) -> str:

@@ -16,8 +16,8 @@ from loyalty.models import OutboxEvent
 def record(
     type: str,  # noqa: A002 the word of the webhooks
     *,
-    object_id: UUID,
     at: datetime,
+    object_id: UUID | None = None,
     member_id: int | None = None,
     version: int | None = None,
     partner_id: int | None = None,
@@ -25,8 +25,8 @@ def record(
 ) -> OutboxEvent:
     """Write one event, such as `job.finished`; a step, so that it is told only if it happened.
 
-    `object_id` names what the body is made of when it is delivered; `payload` is for what will no
-    longer be there then. `version` orders the events of one member.
+    `object_id` names what the body is made of when it is delivered, without one it is the member;
+    `payload` is for what will no longer be there then. `version` orders the events of one member.
     """
     assert connection.in_atomic_block, "an event is written with what it tells of"
     return OutboxEvent.objects.create(

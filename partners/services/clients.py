@@ -32,14 +32,19 @@ def create_client(
     partner: Partner | None,
     scopes: Iterable[str] = (),
     rate_limit_per_minute: int = 6000,
+    public: bool = False,
 ) -> Credentials:
     """Make an API client of a partner, or of the house; without scopes it gets all it may hold.
+
+    A public client, an app that can keep no secret, holds no scope: it shows its id alone.
 
     :raises ValidationFailed: if a scope is unknown, or is for the house only.
     """
     if partner and partner.is_house:
         partner = None  # A client of the house is one without a partner, and there is no other.
     wanted = frozenset(scopes) or (FOR_PARTNERS if partner else frozenset(Scope))
+    if public:
+        wanted = frozenset()
     check_scopes(wanted, partner)
     secret = secrets.token_urlsafe(SECRET_BYTES)
     applications = get_application_model()
@@ -54,6 +59,7 @@ def create_client(
             application=application,
             partner=partner,
             scopes=sorted(wanted),
+            public=public,
             rate_limit_per_minute=rate_limit_per_minute,
         )
     return Credentials(client, application.client_id, secret)

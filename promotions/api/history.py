@@ -67,13 +67,14 @@ class HistoryViewSet(ProgramViewSet):
         "retrieve": Scope.POINTS_READ,
         "find": Scope.POINTS_READ,
     }
+    member_actions = frozenset({"history"})
 
     @operation("Transaction History", answer=HistoryAnswer, query=HistoryQuery)
     def history(self, request: Request, number: str) -> HttpResponse:
         query, now = self.query(HistoryQuery), self.now()
         check_instant(query.start, "/from")
         check_instant(query.end, "/to")
-        book = read({"number": number}, at=now)
+        book = read(self.member_named(number), at=now)
         settings = configuration(book.epoch)
         wanted = HistoryFilter(
             member_id=book.member.id,
@@ -99,7 +100,7 @@ class HistoryViewSet(ProgramViewSet):
         answers = []
         for each in page:
             answer = transaction_answer(each, member=member, caller=self.caller, settings=settings)
-            if self.caller.house or each.partner_id == self.caller.partner_id:
+            if self.caller.sees_all_of_member or each.partner_id == self.caller.partner_id:
                 answer.awards = [award_answer(a, settings) for a in awards.get(each.id, [])]
             answers.append(answer)
         return answers

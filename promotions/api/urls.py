@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path, re_path
 
+from loyalty.api.paths import MEMBER
 from promotions.api.batch import BatchViewSet
 from promotions.api.earning import EarningViewSet
 from promotions.api.history import HistoryViewSet
@@ -14,7 +15,5 @@ urlpatterns: list[URLPattern] = [
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
     path("transactions/batch/", BatchViewSet.as_view({"post": "run"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
-    re_path(
-        r"^members/(?P<number>\d{1,20})/transactions/$", HistoryViewSet.as_view({"get": "history"})
-    ),
+    re_path(MEMBER + r"/transactions/$", HistoryViewSet.as_view({"get": "history"})),
 ]

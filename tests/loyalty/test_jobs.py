@@ -14,9 +14,9 @@ from celery import current_app
 from django.db import Error, connection, transaction
 
 from config.local.run import ROOT
+from loyalty.errors import MemberNotFound
 from loyalty.models import Job, OutboxEvent
 from loyalty.services import jobs
-from members.errors import MemberNotFound
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KIND = "tests.count"

@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from loyalty.errors import MemberNotFound
 from loyalty.models import IdentityProvider
-from members.errors import MemberNotFound
 from members.models import Member, Tier
 from members.queries import resolve
 from tests.factories.members import AliasFactory, CardFactory, MemberFactory

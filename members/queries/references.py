@@ -1,11 +1,11 @@
-"""Reads of the members app."""
+"""Whom a member reference names."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection
 
-from members.errors import MemberNotFound
+from loyalty.errors import MemberNotFound
 from members.models import Member
 
 # A member's survivor, at the end of its chain of merges. Replaces a query per merge.

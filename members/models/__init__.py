@@ -1,0 +1,10 @@
+"""The tables of members, by noun."""
+
+from members.models.activity import Activity
+from members.models.alias import Alias
+from members.models.card import Card
+from members.models.member import Member
+from members.models.session import Credential, Session
+from members.models.tier import Tier
+
+__all__ = ["Activity", "Alias", "Card", "Credential", "Member", "Session", "Tier"]
