@@ -1,32 +1,12 @@
-"""The back office's pages of members."""
+"""The back office's page of a member."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from loyalty.admin_base import CachedFactsAdmin
-from members.models import Alias, Card, Member, Tier
-
-
-@admin.register(Tier)
-class TierAdmin(CachedFactsAdmin):
-    list_display = ["code", "name", "rank", "is_base"]
-    ordering = ["rank"]
-    readonly_fields = ["is_base"]  # There is always one: new members begin there.
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Tier | None = None) -> list[str]:
-        """Promotions name a tier by its code, which stays."""
-        return [*self.readonly_fields, *(["code"] if obj else [])]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Tier | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and obj.is_base)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Tier]) -> None:
-        super().delete_queryset(request, queryset.filter(is_base=False))
-
+from members.models import Alias, Card, Member
 
 # Final, and reached by services that see to the points; nobody picks them from a list.
 FINAL = (Member.Stage.MERGED, Member.Stage.CLOSED)
@@ -80,16 +60,3 @@ class MemberAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Their books stay.
-
-
-@admin.register(Card)
-class CardAdmin(ModelAdmin):
-    list_display = ["number", "member", "status", "issued_at"]
-    list_filter = ["status"]
-    list_select_related = ["member"]
-    search_fields = ["number", "member__number"]
-    readonly_fields = ["number", "member", "successor", "issued_at"]
-    show_full_result_count = False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
