@@ -1,5 +1,5 @@
-"""The back office's pages of members, by noun."""
+"""The back office's pages of cards and tiers, by noun; a member's own is in `promotions.admin`."""
 
-from members.admin import card, member, tier
+from members.admin import card, tier
 
-__all__ = ["card", "member", "tier"]
+__all__ = ["card", "tier"]
