@@ -18,6 +18,7 @@ oauth_patterns = [
 
 v1_patterns = [
     path("", include("loyalty.api.urls")),
+    path("", include("members.api.urls")),
     path("", include("ledger.api.urls")),
     path("", include("promotions.api.urls")),
 ]

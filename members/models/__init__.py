@@ -3,8 +3,21 @@
 from members.models.activity import Activity
 from members.models.alias import Alias
 from members.models.card import Card
+from members.models.consent import Consent
+from members.models.enrolment import DuplicateFlag, Enrolment
 from members.models.member import Member
 from members.models.session import Credential, Session
 from members.models.tier import Tier
 
-__all__ = ["Activity", "Alias", "Card", "Credential", "Member", "Session", "Tier"]
+__all__ = [
+    "Activity",
+    "Alias",
+    "Card",
+    "Consent",
+    "Credential",
+    "DuplicateFlag",
+    "Enrolment",
+    "Member",
+    "Session",
+    "Tier",
+]

@@ -17,6 +17,7 @@ WITH RECURSIVE chain AS (
 )
 SELECT id FROM chain WHERE merged_into_id IS NULL
 """
+_BY_ID = "id = %s"
 _BY_NUMBER = "number = %s"
 _BY_CARD = "id = (SELECT member_id FROM members_card WHERE number = %s)"
 _BY_ALIAS = (
@@ -29,8 +30,9 @@ _BY_ALIAS = (
 def resolve(reference: Mapping[str, Any]) -> Member:
     """Return whom a member reference names, with the tier; a merged member's survivor. Two queries.
 
-    `reference` is {"number"}, {"card"} or {"alias": {"provider", "value"}}. Postings resolve theirs
-    in the statement that locks the book (`ledger/sql/books.sql`), to the same member.
+    `reference` is {"id"} (a session's own), {"number"}, {"card"} or {"alias": {"provider",
+    "value"}}. Postings resolve theirs in the statement that locks the book
+    (`ledger/sql/books.sql`), to the same member.
 
     :raises MemberNotFound: if it names nobody.
     """
@@ -43,7 +45,9 @@ def resolve(reference: Mapping[str, Any]) -> Member:
     return Member.objects.select_related("tier").get(pk=found[0])
 
 
-def _condition(reference: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _condition(reference: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    if "id" in reference:
+        return _BY_ID, [reference["id"]]
     if "number" in reference:
         return _BY_NUMBER, [reference["number"]]
     if "card" in reference:
