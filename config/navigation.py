@@ -19,6 +19,11 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
         ("Locks", "lock", "ledger_pointlock"),
         ("Point types", "toll", "ledger_pointtype"),
     ],
+    "Vouchers": [
+        ("Benefits", "redeem", "vouchers_benefit"),
+        ("Plans", "card_membership", "vouchers_subscriptionplan"),
+        ("Subscriptions", "autorenew", "vouchers_subscription"),
+    ],
     "Partners": [
         ("Partners", "storefront", "partners_partner"),
         ("API clients", "vpn_key", "partners_apiclient"),

@@ -20,6 +20,7 @@ v1_patterns = [
     path("", include("loyalty.api.urls")),
     path("", include("members.api.urls")),
     path("", include("ledger.api.urls")),
+    path("", include("vouchers.api.urls")),
     path("", include("promotions.api.urls")),
 ]
 

@@ -94,6 +94,12 @@ class ProgramViewSet(ViewSetMixin, APIView):
             body=body,
         )
         done = idempotency.run(work, key=key, status=status, at=self.now())
+        return self.stored(done, headers=headers)
+
+    def stored(
+        self, done: idempotency.Done, *, headers: Callable[[], dict[str, str]] = dict
+    ) -> HttpResponse:
+        """Answer what a change or posting kept: the first answer again where it had been made."""
         more = {"Idempotent-Replayed": "true"} if done.replayed else headers()
         return HttpResponse(
             done.answer, status=done.status, content_type="application/json", headers=more

@@ -34,6 +34,7 @@ GROUPS = {
         "members.*_alias",
         "ledger.view_*",
         "vouchers.view_*",
+        "vouchers.change_subscription",
         "promotions.view_*",
         "partners.view_partner",
         "partners.view_outlet",

@@ -1,0 +1,5 @@
+"""The back office's pages of vouchers, benefits and subscriptions, by noun."""
+
+from vouchers.admin import benefit, subscription
+
+__all__ = ["benefit", "subscription"]

@@ -1,1 +1,0 @@
-"""Vouchers, benefits and subscriptions have their tables here; they come with their own issue."""

@@ -1,0 +1,1 @@
+"""Reads of vouchers, benefits and subscriptions."""
