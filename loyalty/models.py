@@ -113,6 +113,9 @@ class IdentityProvider(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     pattern = models.CharField(max_length=200, blank=True, help_text="A regular expression.")
     max_per_member = models.PositiveSmallIntegerField(default=1)
+    quarantine = models.DurationField(
+        default=timedelta(days=90), help_text="How long a value that was given up is kept."
+    )
     active = models.BooleanField(default=True)
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from oauth2_provider.models import get_access_token_model
 from ledger.queries import configuration
 from loyalty import token_cache
 from loyalty.scopes import FOR_PARTNERS, Scope
+from members.queries import providers
 from members.services.sessions import open_session
 from partners.services.clients import create_client
 from promotions.services import snapshot
@@ -29,6 +30,7 @@ def fresh_process() -> None:
     """Forget what a process keeps in memory: each test has a programme of its own."""
     configuration._loaded = None
     snapshot._loaded = None
+    providers._loaded = None
     token_cache.clear()
 
 

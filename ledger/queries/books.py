@@ -14,6 +14,7 @@ from django.db import connection
 from ledger.kernel.book import Account, Book, Lock, Lot
 from ledger.kernel.settlement import settle
 from loyalty.errors import MemberNotFound
+from members.queries.providers import in_stored_form
 
 
 class Lots(StrEnum):
@@ -32,14 +33,15 @@ class MemberFacts(msgspec.Struct):
     stage: str
     tier: str | None
     enrolled_by: int | None
+    currency: str = ""
 
 
 class CardFacts(msgspec.Struct):
-    """The card by which the member was named."""
+    """The card by which the member was named; since when it is lost, stolen or replaced."""
 
     number: str
     status: str
-    closed_at: datetime | None
+    reported_at: datetime | None
 
 
 class Earlier(msgspec.Struct):
@@ -91,7 +93,7 @@ def read(member: dict[str, Any], *, at: datetime, lots: Lots = Lots.DUE) -> Open
     """
     row = execute(
         "SELECT ledger_load_book(ledger_resolve(%s::jsonb), %s, %s, NULL, NULL)::text",
-        (msgspec.json.encode(member).decode(), at, str(lots)),
+        (msgspec.json.encode(in_stored_form(member)).decode(), at, str(lots)),
     )
     if row[0] is None:
         raise MemberNotFound

@@ -74,6 +74,7 @@ class Configuration:
     offline_floor: Decimal | None
     claim_window: timedelta
     redemption_grace: timedelta | None
+    lost_card_grace: timedelta
     point_types: Mapping[int, PointTypeFacts]
     outlets: frozenset[tuple[int, str]]
 
@@ -135,6 +136,7 @@ def _load() -> Configuration:
         offline_floor=program.offline_floor,
         claim_window=program.claim_window,
         redemption_grace=program.redemption_grace,
+        lost_card_grace=program.lost_card_grace,
         point_types={
             row.pk: PointTypeFacts(
                 id=row.pk,

@@ -10,6 +10,7 @@ from ledger.queries.books import OpenBook
 from ledger.queries.configuration import Configuration
 from members import stages
 from members.errors import CardBlocked, StageForbids
+from members.models import Card
 from partners.errors import OutletUnknown
 
 
@@ -25,10 +26,26 @@ def may_redeem(book: OpenBook) -> None:
         raise StageForbids(stage=book.member.stage, action="redeem")
 
 
-def card_works(book: OpenBook) -> None:
-    """:raises CardBlocked: if the card that named the member is stolen, lost, blocked or closed."""
-    if book.card and book.card.status not in ("ACTIVE", "REPLACED"):
-        raise CardBlocked(status=book.card.status)
+def card_works(
+    book: OpenBook, settings: Configuration, occurred_at: datetime, *, spends: bool = False
+) -> None:
+    """Refuse the card that named the member, if it no longer does.
+
+    Late sales on a lost or replaced card are the member's for the programme's grace after it was
+    reported, counted by the till's time; on a lost one nothing is spent. A stolen, blocked or
+    closed card is refused whatever the till's time says.
+
+    :raises CardBlocked: if it does not work (any more).
+    """
+    card = book.card
+    if card is None or card.status == Card.Status.ACTIVE:
+        return
+    lost = card.status == Card.Status.LOST
+    if (lost and not spends) or card.status == Card.Status.REPLACED:
+        since = card.reported_at
+        if since is not None and occurred_at < since + settings.lost_card_grace:
+            return
+    raise CardBlocked(status=card.status)
 
 
 def outlet_known(configuration: Configuration, partner_id: int, outlet: str | None) -> None:

@@ -79,7 +79,9 @@ def lock_points(request: LockRequest, *, at: datetime) -> Locked:
     assert book.book.posted_at is not None
     if request.until is not None and request.until <= book.book.posted_at:
         raise ValidationFailed([FieldError("/until", "IN_PAST", "until must be in the future.")])
-    checks.card_works(book)
+    if request.lock_class == "HOLD":  # A fraud desk freezes by whatever card it has.
+        settings = configuration(book.epoch)
+        checks.card_works(book, settings, request.occurred_at, spends=True)
     if sale:
         transaction, lock = _lock_sale(book, request, sale.id)
     else:

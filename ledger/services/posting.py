@@ -31,6 +31,7 @@ from ledger.kernel.settlement import settle as settle_book
 from ledger.queries.books import CardFacts, Earlier, LoadedBook, Lots, OpenBook, execute
 from ledger.queries.books import opened as opened_book
 from loyalty.errors import MemberNotFound, ReferenceConflict
+from members.queries.providers import in_stored_form
 
 
 class _OpenedBook(msgspec.Struct):
@@ -92,7 +93,7 @@ def lock(
     row = execute(
         _OPEN + (f", {alongside.function}(%s::jsonb)::text" if alongside else ", NULL"),
         (
-            msgspec.json.encode(member).decode(),
+            msgspec.json.encode(in_stored_form(member)).decode(),
             at,
             find.partner_id if find else None,
             find.kind if find else None,

@@ -92,7 +92,7 @@ def post_redemption(book: LockedBook, request: RedemptionRequest, *, at: datetim
     point_type = settings.point_type(request.point_type)
     posting.settle(book)
     checks.may_redeem(book)
-    checks.card_works(book)
+    checks.card_works(book, settings, request.occurred_at, spends=True)
     checks.outlet_known(settings, request.partner_id, request.outlet)
     checks.in_time(settings, request.occurred_at, at, offline=request.offline)
     points, value, currency = _price(request, point_type, settings)

@@ -100,7 +100,7 @@ DECLARE
     v_locks json;
     v_later timestamptz;
 BEGIN
-    SELECT m.id, m.number, m.stage, m.enrolled_by_id, t.code AS tier,
+    SELECT m.id, m.number, m.stage, m.enrolled_by_id, m.currency, t.code AS tier,
            p.epoch AS epoch, h.id AS house
     INTO v_member
     FROM members_member m
@@ -141,7 +141,8 @@ BEGIN
     RETURN json_build_object(
         'member', json_build_object(
             'id', v_member.id, 'number', v_member.number, 'stage', v_member.stage,
-            'tier', v_member.tier, 'enrolled_by', v_member.enrolled_by_id),
+            'tier', v_member.tier, 'enrolled_by', v_member.enrolled_by_id,
+            'currency', v_member.currency),
         'house', v_member.house, 'epoch', v_member.epoch,
         'version', coalesce(v_book.version, 0), 'last_posted_at', v_book.last_posted_at,
         'due_at', v_book.due_at, 'later_due', v_later, 'activity', coalesce(v_book.activity, '{}'),
@@ -185,7 +186,7 @@ BEGIN
         v_id := v_survivor;
     END LOOP;
     IF p_member ? 'card' THEN
-        SELECT json_build_object('number', number, 'status', status, 'closed_at', closed_at)
+        SELECT json_build_object('number', number, 'status', status, 'reported_at', reported_at)
         INTO v_card FROM members_card WHERE number = p_member ->> 'card';
     END IF;
     RETURN json_build_object(

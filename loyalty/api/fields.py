@@ -112,6 +112,8 @@ class MemberReference(Body, kw_only=True):
         if len(given) != 1:
             message = "Give exactly one of number, card and alias."
             raise ValidationFailed([FieldError(pointer, "EXACTLY_ONE", message)])
+        if self.alias is not None:
+            given["alias"] = msgspec.structs.asdict(self.alias)
         return given
 
 

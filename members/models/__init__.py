@@ -1,9 +1,10 @@
 """The tables of members, by noun."""
 
 from members.models.activity import Activity
-from members.models.alias import Alias
-from members.models.card import Card
+from members.models.alias import Alias, ReleasedAlias
+from members.models.card import Card, CardRange
 from members.models.consent import Consent
+from members.models.currency import MemberCurrency
 from members.models.enrolment import DuplicateFlag, Enrolment
 from members.models.member import Member
 from members.models.session import Credential, Session
@@ -13,11 +14,14 @@ __all__ = [
     "Activity",
     "Alias",
     "Card",
+    "CardRange",
     "Consent",
     "Credential",
     "DuplicateFlag",
     "Enrolment",
     "Member",
+    "MemberCurrency",
+    "ReleasedAlias",
     "Session",
     "Tier",
 ]

@@ -33,6 +33,9 @@ class Member(models.Model):
     phone_confirmed_at = models.DateTimeField(null=True, blank=True)
     address = models.JSONField(default=dict, blank=True)
     language = models.CharField(max_length=16, blank=True)
+    currency = models.CharField(
+        max_length=3, blank=True, help_text="In which values are shown; empty: the programme's."
+    )
     attributes = models.JSONField(
         default=dict, blank=True, help_text="By the programme's own schema of member attributes."
     )

@@ -7,6 +7,7 @@ from django.db import connection
 
 from loyalty.errors import MemberNotFound
 from members.models import Member
+from members.queries.providers import in_stored_form
 
 # A member's survivor, at the end of its chain of merges. Replaces a query per merge.
 _SURVIVOR = """
@@ -36,7 +37,7 @@ def resolve(reference: Mapping[str, Any]) -> Member:
 
     :raises MemberNotFound: if it names nobody.
     """
-    named, values = _condition(reference)
+    named, values = _condition(in_stored_form(reference))
     with connection.cursor() as cursor:
         cursor.execute(_SURVIVOR.format(named=named), values)
         found = cursor.fetchone()

@@ -21,6 +21,7 @@ from ledger.services.posting import Alongside, LockedBook
 from ledger.services.redemption import RedemptionRequest
 from loyalty.errors import Conflict, LoyaltyError
 from loyalty.services.use_case import use_case
+from members.queries.providers import in_stored_form
 from promotions.engine.basket import Product
 from promotions.queries import products_by_sku
 from promotions.services import earning
@@ -79,7 +80,7 @@ def _post(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outc
 
 def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
     """Lock every book in key order, and read what the requests need. Five statements in all."""
-    references = [request.member if request else {} for request in requests]
+    references = [in_stored_form(request.member) if request else {} for request in requests]
     row = execute(
         "SELECT array_agg(ledger_resolve(r) ORDER BY place)"
         " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS m (r, place)",
@@ -98,13 +99,14 @@ def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
     return _Unit(books, owners, _cards(references), _products(requests), set(known))  # type: ignore[arg-type]
 
 
-def _cards(references: Sequence[dict[str, Any]]) -> dict[str, CardFacts]:
+def _cards(references: Sequence[Mapping[str, Any]]) -> dict[str, CardFacts]:
     numbers = [reference["card"] for reference in references if "card" in reference]
     if not numbers:
         return {}
     row = execute(
         "SELECT coalesce(json_object_agg(number, json_build_object('number', number, 'status',"
-        " status, 'closed_at', closed_at)), '{}')::text FROM members_card WHERE number = ANY (%s)",
+        " status, 'reported_at', reported_at)), '{}')::text"
+        " FROM members_card WHERE number = ANY (%s)",
         (numbers,),
     )
     return msgspec.json.decode(row[0], type=dict[str, CardFacts])

@@ -105,8 +105,8 @@ def post_earn(
     settings = configuration(book.epoch)
     posting.settle(book)
     checks.may_earn(book)
-    checks.card_works(book)
     basket = request.basket
+    checks.card_works(book, settings, basket.occurred_at)
     checks.outlet_known(settings, request.partner_id, basket.outlet)
     checks.in_time(settings, basket.occurred_at, at, offline=request.offline)
     if products is None:
