@@ -1,7 +1,7 @@
 """Reading a member's book: one statement, one snapshot, settled in memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -77,7 +77,7 @@ class OpenBook:
     from_due: datetime | None = None
     card: CardFacts | None = None
     earlier: Sequence[Earlier] = ()
-    facts: bytes | str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 _decode_loaded = msgspec.json.Decoder(LoadedBook).decode

@@ -58,10 +58,11 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class Alongside:
-    """A SQL function of an app above, called in the same statement with one JSON argument.
+    """A SQL function called in the same statement with one JSON argument.
 
     So a purchase reads its facts and stores its evaluation without a statement more, and the
-    ledger need not know what they are.
+    ledger need not know what they are. Functions are called in order, after the book was locked
+    or written; one that is VOLATILE reads what the lock found, in a later snapshot.
     """
 
     function: str
@@ -78,20 +79,21 @@ def lock(
     find: Find | None = None,
     lots: Lots = Lots.DUE,
     cover: tuple[int, int] | None = None,
-    alongside: Alongside | None = None,
+    alongside: Sequence[Alongside] = (),
 ) -> LockedBook:
     """Lock the book of the member that a reference names, and load it, in one statement.
 
     `member` is `{"number": …}`, `{"card": …}`, `{"alias": {…}}` or `{"id": …}`; of a merged
     member, the survivor's book is locked. `cover` is a point type and an amount whose
-    soonest-expiring lots are loaded. The lock is held until the caller's transaction ends.
+    soonest-expiring lots are loaded. What the functions `alongside` return is in the book's
+    `facts`, by their names. The lock is held until the caller's transaction ends.
 
     :raises MemberNotFound: if the reference names nobody.
     """
     assert connection.in_atomic_block, "points move inside a transaction"
     point_type, amount = cover or (None, None)
     row = execute(
-        _OPEN + (f", {alongside.function}(%s::jsonb)::text" if alongside else ", NULL"),
+        _OPEN + "".join(f", {each.function}(%s::jsonb)::text" for each in alongside),
         (
             msgspec.json.encode(in_stored_form(member)).decode(),
             at,
@@ -101,14 +103,15 @@ def lock(
             str(lots),
             point_type,
             amount,
-            *((alongside.argument.decode(),) if alongside else ()),
+            *(each.argument.decode() for each in alongside),
         ),
     )
     if row[0] is None:
         raise MemberNotFound
     opened = _decode_opened(row[0])
     book = opened_book(opened.book, at)
-    book.card, book.earlier, book.facts = opened.card, opened.earlier or (), row[1]
+    book.card, book.earlier = opened.card, opened.earlier or ()
+    book.facts = {each.function: fact for each, fact in zip(alongside, row[1:], strict=True)}
     return LockedBook(book)
 
 
@@ -170,12 +173,12 @@ def load_lots(book: LockedBook, lot_ids: Iterable[UUID]) -> list[Lot]:
     return [book.book.lots[key] for key in wanted]
 
 
-def write(book: LockedBook, *, alongside: Alongside | None = None) -> None:
+def write(book: LockedBook, *, alongside: Sequence[Alongside] = ()) -> None:
     """Write a book's draft in one statement; see `write_many`."""
     write_many([book], alongside=alongside)
 
 
-def write_many(books: Iterable[LockedBook], *, alongside: Alongside | None = None) -> None:
+def write_many(books: Iterable[LockedBook], *, alongside: Sequence[Alongside] = ()) -> None:
     """Write the drafts of locked books in one statement; one with nothing to say is left alone.
 
     What the postings left due already, such as points granted past their date, is settled first.
@@ -192,10 +195,8 @@ def write_many(books: Iterable[LockedBook], *, alongside: Alongside | None = Non
         return
     draft = encode_draft(drafted)
     statement = "SELECT ledger_post(%s::jsonb)"
-    arguments: tuple[Any, ...] = (draft.decode(),)
-    if alongside:
-        statement += f", {alongside.function}(%s::jsonb)"
-        arguments += (alongside.argument.decode(),)
+    statement += "".join(f", {each.function}(%s::jsonb)" for each in alongside)
+    arguments = (draft.decode(), *(each.argument.decode() for each in alongside))
     try:
         execute(statement, arguments)
     except IntegrityError as error:

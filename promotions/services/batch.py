@@ -74,7 +74,7 @@ def _post(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outc
         else:
             outcomes[place] = outcome
     alongside = Alongside("promotions_record", earning.encode_records(unit.records))
-    posting.write_many(unit.books.values(), alongside=alongside if unit.records else None)
+    posting.write_many(unit.books.values(), alongside=[alongside] if unit.records else [])
     return outcomes
 
 

@@ -41,7 +41,7 @@ def earn_many(
         _, _, record = post_earn(book, request, at=at, products=products)
         records.append(record)
     alongside = Alongside("promotions_record", encode_records(records))
-    posting.write_many(books.values(), alongside=alongside)
+    posting.write_many(books.values(), alongside=[alongside])
     return len(wanted)
 
 

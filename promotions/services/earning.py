@@ -72,11 +72,11 @@ def earn(request: EarnRequest, *, at: datetime) -> Earned:
     :raises ReferenceConflict: if the reference names another purchase.
     """
     find = Find(request.partner_id, Kind.EARN, request.reference)
-    book = posting.lock(request.member, at=at, find=find, alongside=products_of(request.basket))
+    book = posting.lock(request.member, at=at, find=find, alongside=[products_of(request.basket)])
     if earlier := posting.replayed(book, request.digest):
         return Earned(book, None, stored_result(earlier.id), earlier=earlier)
     transaction, evaluation, record = post_earn(book, request, at=at)
-    posting.write(book, alongside=Alongside("promotions_record", encode_records([record])))
+    posting.write(book, alongside=[Alongside("promotions_record", encode_records([record]))])
     return Earned(book, transaction, record["result"], evaluation)
 
 
@@ -110,7 +110,7 @@ def post_earn(
     checks.outlet_known(settings, request.partner_id, basket.outlet)
     checks.in_time(settings, basket.occurred_at, at, offline=request.offline)
     if products is None:
-        products = _decode_products(book.facts or b"{}")
+        products = _decode_products(book.facts.get("promotions_products", "{}"))
     purchase = checked_purchase(basket, products, request.partner_code, settings)
     tier = book.member.tier or ""
     facts = MemberFacts(tier=tier, stage=book.member.stage)
