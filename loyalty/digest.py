@@ -8,8 +8,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-# What does not change what is posted: the proof that a person agreed, and how to answer.
-NOT_CONTENT = frozenset({"step_up", "include", "quote"})
+# What does not change what is posted: the proof that a person agreed, and how to answer. PINs and
+# passwords are left out because a digest of a few digits gives them away to whoever reads it.
+NOT_CONTENT = frozenset({"step_up", "include", "quote", "pin", "password", "proof"})
 
 # A field is decimal text, in which 5.9 and 5.90 are one number, if its type says so:
 # `Annotated[str, msgspec.Meta(…, extra=DECIMAL)]`. Its name alone says nothing: attributes hold

@@ -35,6 +35,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse:
     response = problem(refusal, request._request)
     if isinstance(refusal, Unauthenticated | ScopeMissing):
         response["WWW-Authenticate"] = _challenge(refusal, request._request)
+    elif refusal.status == 401:  # noqa: PLR2004 a sign-in, whose token or client was good
+        response["WWW-Authenticate"] = 'Bearer realm="laurel"'
     elif isinstance(refusal, MethodNotAllowed):
         allowed = (each for each in view.allowed_methods if each != "OPTIONS")
         response["Allow"] = ", ".join(allowed)

@@ -40,11 +40,17 @@ class Problem(msgspec.Struct):
 
 
 class OperationSchema(AutoSchema):
-    """A schema whose security is the bearer token with the scope that the action names."""
+    """A schema whose security is what the action admits: a scope, a session, a public client."""
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        scope = self.view.action_scopes.get(self.view.action)
-        return [{"oauth2": [str(scope)]}] if scope else []
+        view, action = self.view, self.view.action
+        scope = view.action_scopes.get(action)
+        ways: list[dict[str, list[str]]] = [{"oauth2": [str(scope)]}] if scope else []
+        if action in view.member_actions:
+            ways.append({"session": []})
+        if action in view.public_actions:
+            ways.append({"public_client": []})
+        return ways
 
     def get_tags(self) -> list[str]:
         return [type(self.view).__module__.split(".")[0]]
@@ -141,6 +147,17 @@ def add_components(
     parts = result.setdefault("components", {})
     parts.setdefault("schemas", {}).update(_without_ends(components))
     parts["securitySchemes"] = {
+        "session": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A member's own token, from `POST /api/v1/sessions/`.",
+        },
+        "public_client": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Client-Id",
+            "description": "The id of an app that keeps no secret.",
+        },
         "oauth2": {
             "type": "oauth2",
             "flows": {
@@ -149,7 +166,7 @@ def add_components(
                     "scopes": {str(scope): _who(scope) for scope in Scope},
                 }
             },
-        }
+        },
     }
     return result
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 from django.utils.crypto import salted_hmac
 
 from loyalty.errors import LockedOut
@@ -34,6 +35,11 @@ class Policy:
 
 
 SIGN_IN = Policy("SIGN_IN", 5, timedelta(minutes=1), timedelta(hours=1))
+# Beside the name, so that many names of one member, or many members from one place, are no way
+# round it. An address is shared by households and offices, so it is given more room.
+SIGN_IN_MEMBER = Policy("SIGN_IN_MEMBER", 10, timedelta(minutes=1), timedelta(hours=1))
+SIGN_IN_ADDRESS = Policy("SIGN_IN_ADDRESS", 100, timedelta(minutes=1), timedelta(hours=1))
+CODES_SENT = Policy("CODES_SENT", 5, timedelta(minutes=5), timedelta(days=1))
 PIN = Policy("PIN", 5, timedelta(minutes=15), timedelta(days=1))
 ONE_TIME_CODE = Policy("ONE_TIME_CODE", 5, timedelta(minutes=15), timedelta(days=1))
 
@@ -86,6 +92,13 @@ def count(policy: Policy, subject: str, *, at: datetime) -> int:
 def clear(policy: Policy, subject: str) -> None:
     """Forget the failures of a subject: the attempt was right, or the help desk helps."""
     Attempt.objects.filter(kind=policy.kind, subject=_hash(policy, subject)).delete()
+
+
+def forgive(policy: Policy, subject: str) -> None:
+    """Take back one attempt that was right, where others of the subject may have been wrong."""
+    Attempt.objects.filter(kind=policy.kind, subject=_hash(policy, subject), failures__gt=0).update(
+        failures=F("failures") - 1
+    )
 
 
 def locked_until(policy: Policy, subject: str, *, at: datetime) -> datetime | None:

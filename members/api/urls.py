@@ -1,10 +1,15 @@
 """The addresses of members."""
 
-from django.urls import URLPattern, re_path
+from django.urls import URLPattern, path, re_path
 
 from loyalty.api.paths import MEMBER
 from members.api.history import AccountHistoryViewSet
+from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 
 urlpatterns: list[URLPattern] = [
     re_path(MEMBER + r"/history/$", AccountHistoryViewSet.as_view({"get": "history"})),
+    path("sessions/", SessionViewSet.as_view({"post": "open"})),
+    path("sessions/refresh/", SessionViewSet.as_view({"post": "refresh"})),
+    path("sessions/current/", CurrentSessionViewSet.as_view({"delete": "end"})),
+    path("sessions/current/password/", OwnPasswordViewSet.as_view({"post": "change_password"})),
 ]

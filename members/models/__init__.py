@@ -9,6 +9,7 @@ from members.models.enrolment import DuplicateFlag, Enrolment
 from members.models.member import Member
 from members.models.session import Credential, Session
 from members.models.tier import Tier
+from members.models.verification import RedemptionThreshold, StepUp, Verification
 
 __all__ = [
     "Activity",
@@ -21,7 +22,10 @@ __all__ = [
     "Enrolment",
     "Member",
     "MemberCurrency",
+    "RedemptionThreshold",
     "ReleasedAlias",
     "Session",
+    "StepUp",
     "Tier",
+    "Verification",
 ]

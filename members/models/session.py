@@ -1,5 +1,6 @@
 """How members sign in: their credentials, and the sessions these open."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from members.models.member import Member
@@ -13,9 +14,18 @@ class Credential(models.Model):
     )
     password = models.CharField(max_length=255, blank=True)
     password_set_at = models.DateTimeField(null=True)
+    former_passwords = ArrayField(models.CharField(max_length=255), default=list)
     must_change_password = models.BooleanField(default=False)
     pin = models.CharField(max_length=255, blank=True)
     pin_set_at = models.DateTimeField(null=True)
+
+    class Meta:
+        permissions = [
+            ("unlock_sign_in", "Can unlock the sign-in of members"),
+            ("unlock_pin", "Can unlock the PIN of members"),
+            ("reset_pin", "Can reset the PIN of members"),
+            ("end_sessions", "Can end the sessions of members"),
+        ]
 
     def __str__(self) -> str:
         return f"credential of {self.member_id}"
