@@ -11,6 +11,8 @@ import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+from loyalty.logs import mask_aliases
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 
@@ -249,6 +251,7 @@ LOGGING = {
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Tracebacks as text, without the values of locals: these may hold tokens.
                 structlog.processors.format_exc_info,
+                mask_aliases,
                 structlog.dev.ConsoleRenderer(colors=False)
                 if LOCAL
                 else structlog.processors.JSONRenderer(),

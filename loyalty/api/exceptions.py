@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions as drf
 
+from loyalty.api.paths import masked_path
 from loyalty.errors import (
     FieldError,
     InternalError,
@@ -113,7 +114,7 @@ def document_of(error: LoyaltyError, request: HttpRequest) -> dict[str, Any]:
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
-        "instance": request.path,
+        "instance": masked_path(request.path),
         "code": error.code,
         "request_id": getattr(request, "request_id", None),
         **error.extra,

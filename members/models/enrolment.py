@@ -7,7 +7,7 @@ from members.models.member import Member
 
 
 class Enrolment(models.Model):
-    """An enrolment under the caller's own reference, with the answer that it was given first."""
+    """An enrolment under the caller's own reference, with what it was answered first."""
 
     partner = models.ForeignKey(
         "partners.Partner", on_delete=models.PROTECT, related_name="+", db_index=False
@@ -15,8 +15,7 @@ class Enrolment(models.Model):
     reference = models.CharField(max_length=200)
     digest = models.BinaryField(max_length=32)
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="+")
-    status = models.PositiveSmallIntegerField()
-    answer = models.BinaryField()
+    result = models.JSONField(default=dict, help_text="What the first answer was made from.")
     at = models.DateTimeField()
 
     class Meta:

@@ -1,6 +1,8 @@
-"""Making a member: the number, the base tier, and the card."""
+"""Making a member: the number, the base tier, the profile and the card."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -11,21 +13,28 @@ from partners.models import Partner
 
 def enrol(
     *,
-    partner: Partner,
+    partner: Partner | int,
     at: datetime,
     card: str | None = None,
-    first_name: str = "",
-    last_name: str = "",
+    profile: Mapping[str, Any] | None = None,
+    stage: str = Member.Stage.ACTIVE,
+    referrer: Member | None = None,
 ) -> Member:
-    """Make an active member of the base tier, with a card if one is given; a step."""
+    """Make a member of the base tier, with a card if one is given; a step.
+
+    `profile` holds fields as they are stored (`members.services.profile`); `partner` enrols.
+    """
     assert connection.in_atomic_block
     member = Member.objects.create(
         number=next_number(),
+        stage=stage,
+        stage_since=at,
         tier=Tier.objects.get(is_base=True),
-        first_name=first_name,
-        last_name=last_name,
-        enrolled_by=partner,
+        tier_since=at,
+        enrolled_by_id=partner if isinstance(partner, int) else partner.pk,
         joined_at=at,
+        referrer=referrer,
+        **(profile or {}),
     )
     if card:
         Card.objects.create(number=card, member=member, issued_at=at)

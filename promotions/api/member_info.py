@@ -1,0 +1,249 @@
+"""Member Info, by number, alias or any other reference."""
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+from msgspec import UNSET, UnsetType
+from rest_framework.request import Request
+
+from ledger.queries.books import OpenBook, read
+from ledger.queries.configuration import configuration
+from ledger.shapes.transactions import BalanceAnswer
+from loyalty.api.fields import Answer, Body, MemberReference
+from loyalty.api.openapi import operation
+from loyalty.api.views import ProgramViewSet
+from loyalty.errors import FieldError, ValidationFailed
+from loyalty.scopes import Scope
+from members.masking import masked_name
+from members.models import Alias, Card, Consent, Member
+from members.queries.person import Person, person_of
+from members.queries.visibility import sees_person
+
+# What a caller may ask for; without a word it gets all that it may see.
+OF_PERSON = ("profile", "cards", "aliases", "consents", "merged_from")
+OF_ALL = ("tier", "balances")
+GROUPS = (*OF_PERSON, *OF_ALL)
+
+
+class InfoQuery(Body, kw_only=True):
+    """Which groups to answer, separated by commas; all of them without it."""
+
+    include: str | None = None
+
+
+class FindBody(Body, kw_only=True):
+    """Whom to look for."""
+
+    member: MemberReference
+
+
+class TierInfoAnswer(Answer, kw_only=True):
+    """The tier a member holds."""
+
+    code: str
+    name: str
+    rank: int
+    since: datetime | None
+
+
+class ProfileAnswer(Answer, kw_only=True):
+    """Who a member is."""
+
+    first_name: str | None
+    last_name: str | None
+    birth_date: date | None
+    email: str | None
+    email_confirmed_at: datetime | None
+    phone: str | None
+    phone_confirmed_at: datetime | None
+    address: dict[str, Any] | None
+    language: str | None
+    attributes: dict[str, Any]
+    enrolled_by: str
+    referrer: str | None
+
+
+class CardAnswer(Answer, kw_only=True):
+    """A card of a member's."""
+
+    number: str
+    status: str
+    replaced_by: str | None
+    issued_at: datetime
+    closed_at: datetime | None
+
+
+class AliasAnswer(Answer, kw_only=True):
+    """A name by which another system knows a member."""
+
+    provider: str
+    value: str
+
+
+class ConsentAnswer(Answer, kw_only=True):
+    """What a member said last of a category and channel; without a channel, of all of them."""
+
+    category: str
+    channel: str | None
+    given: bool
+    at: datetime
+    source: str | None
+
+
+class MemberAnswer(Answer, kw_only=True):
+    """A member. Groups that were not asked for are missing; what the caller may not see is null."""
+
+    number: str
+    stage: str
+    stage_since: datetime | None
+    name: str | None
+    joined_at: datetime
+    version: int
+    tier: TierInfoAnswer | None | UnsetType = UNSET
+    balances: list[BalanceAnswer] | UnsetType = UNSET
+    profile: ProfileAnswer | None | UnsetType = UNSET
+    cards: list[CardAnswer] | None | UnsetType = UNSET
+    aliases: list[AliasAnswer] | None | UnsetType = UNSET
+    consents: list[ConsentAnswer] | None | UnsetType = UNSET
+    merged_from: list[str] | None | UnsetType = UNSET
+
+
+class MemberInfoViewSet(ProgramViewSet):
+    """Everything about one member that the caller may see."""
+
+    action_scopes = {
+        "retrieve": Scope.MEMBERS_READ,
+        "by_alias": Scope.MEMBERS_READ,
+        "find": Scope.MEMBERS_READ,
+    }
+    member_actions = frozenset({"retrieve"})
+
+    @operation("Member Info", answer=MemberAnswer, query=InfoQuery)
+    def retrieve(self, request: Request, number: str) -> HttpResponse:
+        return self._info(self.member_named(number))
+
+    @operation("Member Info by Alias ID", answer=MemberAnswer, query=InfoQuery)
+    def by_alias(self, request: Request, provider: str, value: str) -> HttpResponse:
+        return self._info({"alias": {"provider": provider, "value": value}})
+
+    @operation("Find Member", body=FindBody, answer=MemberAnswer, query=InfoQuery)
+    def find(self, request: Request) -> HttpResponse:
+        return self._info(self.body(FindBody).member.named())
+
+    def _info(self, reference: dict[str, Any]) -> HttpResponse:
+        groups = _groups(self.query(InfoQuery).include)
+        book = read(reference, at=self.now())
+        member = Member.objects.select_related("tier", "enrolled_by", "referrer").get(
+            pk=book.book.member_id
+        )
+        closed = member.stage == Member.Stage.CLOSED
+        person = None
+        if sees_person(self.caller, member) and not closed:
+            person = person_of(member.pk, groups)
+        answer = _answer(member, person, book, groups)
+        if closed:
+            answer.tier = None if "tier" in groups else UNSET
+        return self.answer(answer, headers={"ETag": f'"{member.version}"'})
+
+
+def _groups(include: str | None) -> frozenset[str]:
+    """:raises ValidationFailed: if a group is unknown."""
+    groups = frozenset(include.split(",")) if include is not None else frozenset(GROUPS)
+    for each in groups.difference(GROUPS):
+        message = f"There is no group {each[:64]!r}; there are {', '.join(GROUPS)}."
+        raise ValidationFailed([FieldError("/include", "NOT_A_CHOICE", message)])
+    return groups
+
+
+def _answer(
+    member: Member, person: Person | None, book: OpenBook, groups: frozenset[str]
+) -> MemberAnswer:
+    """Return a member with these groups; without `person` what a stranger may see."""
+    names = (member.first_name, member.last_name)
+    answer = MemberAnswer(
+        number=member.number,
+        stage=member.stage,
+        stage_since=member.stage_since,
+        name=masked_name(*names) if person is None else " ".join(filter(None, names)) or None,
+        joined_at=member.joined_at,
+        version=member.version,
+    )
+    if "tier" in groups:
+        answer.tier = TierInfoAnswer(
+            code=member.tier.code,
+            name=member.tier.name,
+            rank=member.tier.rank,
+            since=member.tier_since,
+        )
+    if "balances" in groups:
+        answer.balances = _balances(book)
+    parts: dict[str, Any] = dict.fromkeys(OF_PERSON)
+    if person is not None:
+        parts = {
+            "profile": _profile(member),
+            "cards": [_card(each) for each in person.cards],
+            "aliases": [_alias(each) for each in person.aliases],
+            "consents": [_consent(each) for each in person.consents],
+            "merged_from": list(person.merged_from),
+        }
+    for name, part in parts.items():
+        if name in groups:
+            setattr(answer, name, part)
+    return answer
+
+
+def _balances(book: OpenBook) -> list[BalanceAnswer]:
+    settings = configuration(book.epoch)
+    return [
+        BalanceAnswer(
+            type=settings.point_types[key].code,
+            available=account.available,
+            pending=account.pending,
+            locked=account.locked,
+            debt=account.debt,
+        )
+        for key, account in sorted(book.book.accounts.items())
+    ]
+
+
+def _profile(member: Member) -> ProfileAnswer:
+    return ProfileAnswer(
+        first_name=member.first_name or None,
+        last_name=member.last_name or None,
+        birth_date=member.birth_date,
+        email=member.email or None,
+        email_confirmed_at=member.email_confirmed_at,
+        phone=member.phone or None,
+        phone_confirmed_at=member.phone_confirmed_at,
+        address=member.address or None,
+        language=member.language or None,
+        attributes=member.attributes,
+        enrolled_by=member.enrolled_by.code,
+        referrer=member.referrer.number if member.referrer else None,
+    )
+
+
+def _card(card: Card) -> CardAnswer:
+    return CardAnswer(
+        number=card.number,
+        status=card.status,
+        replaced_by=card.successor.number if card.successor else None,
+        issued_at=card.issued_at,
+        closed_at=card.closed_at,
+    )
+
+
+def _alias(alias: Alias) -> AliasAnswer:
+    return AliasAnswer(provider=alias.provider.code, value=alias.value)
+
+
+def _consent(consent: Consent) -> ConsentAnswer:
+    return ConsentAnswer(
+        category=consent.category,
+        channel=consent.channel or None,
+        given=consent.given,
+        at=consent.at,
+        source=consent.source or None,
+    )
