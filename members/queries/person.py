@@ -1,6 +1,6 @@
 """What is known of a member beside its points: cards, aliases, and who was merged into it."""
 
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 
 from members.models import Alias, Card, Consent, Member
@@ -17,21 +17,21 @@ class Person:
     merged_from: tuple[str, ...] = ()
 
 
-def person_of(member_id: int, groups: Iterable[str]) -> Person:
+def person_of(member_id: int, groups: Container[str]) -> Person:
     """Return these groups of what is known of a member. One query for each.
 
     Groups are `cards`, `aliases`, `consents` and `merged_from`.
     """
-    readers = {
-        "cards": lambda: Card.objects.filter(member_id=member_id)
-        .select_related("successor")
-        .order_by("issued_at", "pk"),
-        "aliases": lambda: Alias.objects.filter(member_id=member_id)
-        .select_related("provider")
-        .order_by("provider__code", "pk"),
-        "consents": lambda: consents_of(member_id),
-        "merged_from": lambda: Member.objects.filter(merged_into_id=member_id)
-        .order_by("pk")
-        .values_list("number", flat=True),
-    }
-    return Person(**{name: tuple(read()) for name, read in readers.items() if name in groups})
+    cards = Card.objects.filter(member_id=member_id).select_related("successor")
+    aliases = Alias.objects.filter(member_id=member_id).select_related("provider")
+    merged = Member.objects.filter(merged_into_id=member_id)
+    return Person(
+        cards=tuple(cards.order_by("issued_at", "pk")) if "cards" in groups else (),
+        aliases=tuple(aliases.order_by("provider__code", "pk")) if "aliases" in groups else (),
+        consents=tuple(consents_of(member_id)) if "consents" in groups else (),
+        merged_from=(
+            tuple(merged.order_by("pk").values_list("number", flat=True))
+            if "merged_from" in groups
+            else ()
+        ),
+    )

@@ -45,7 +45,9 @@ def same_contact(stored: Mapping[str, Any], *, but: int | None = None) -> list[M
             match |= Q(**{name: stored[name]})
     if not match:
         return []
-    found = Member.objects.filter(match).exclude(stage__in=_GONE).exclude(pk=but)
+    found = Member.objects.filter(match).exclude(stage__in=_GONE)
+    if but is not None:
+        found = found.exclude(pk=but)
     return list(found.select_related("tier").order_by("pk"))
 
 

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from typing import Any
 
-import msgspec
 from django.http import HttpResponse
 from msgspec import UNSET, UnsetType
 from rest_framework.request import Request
@@ -101,13 +100,13 @@ class MemberAnswer(Answer, kw_only=True):
     name: str | None
     joined_at: datetime
     version: int
-    tier: TierInfoAnswer | None | UnsetType = UNSET
+    tier: TierInfoAnswer | UnsetType | None = UNSET
     balances: list[BalanceAnswer] | UnsetType = UNSET
-    profile: ProfileAnswer | None | UnsetType = UNSET
-    cards: list[CardAnswer] | None | UnsetType = UNSET
-    aliases: list[AliasAnswer] | None | UnsetType = UNSET
-    consents: list[ConsentAnswer] | None | UnsetType = UNSET
-    merged_from: list[str] | None | UnsetType = UNSET
+    profile: ProfileAnswer | UnsetType | None = UNSET
+    cards: list[CardAnswer] | UnsetType | None = UNSET
+    aliases: list[AliasAnswer] | UnsetType | None = UNSET
+    consents: list[ConsentAnswer] | UnsetType | None = UNSET
+    merged_from: list[str] | UnsetType | None = UNSET
 
 
 class MemberInfoViewSet(ProgramViewSet):

@@ -1,36 +1,11 @@
 """How many statements each endpoint sends, counted at the driver, BEGIN and COMMIT aside."""
 
-from collections.abc import Iterator
-
-import psycopg
 import pytest
 
 from tests.factories.ledger import give
 from tests.factories.promotions import promotion
 
 pytestmark = pytest.mark.usefixtures("member")
-
-
-class Counted:
-    """The statements that went to the server."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-
-@pytest.fixture
-def statements(monkeypatch) -> Iterator[Counted]:
-    counted = Counted()
-    whole = psycopg.Cursor.execute
-
-    def execute(self, query, *arguments, **options):
-        text = str(query)
-        if not text.startswith(("SAVEPOINT", "RELEASE SAVEPOINT", "SET ")):
-            counted.sent.append(text)
-        return whole(self, query, *arguments, **options)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", execute)
-    return counted
 
 
 def test_an_earn_sends_two(till, purchase, statements):

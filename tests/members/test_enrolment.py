@@ -14,7 +14,12 @@ AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def test_a_member_begins_active_in_the_base_tier(partner):
-    made = enrol(partner=partner, at=AT, card="6275000000000017", profile={"first_name": "Ann", "last_name": "Lee"})
+    made = enrol(
+        partner=partner,
+        at=AT,
+        card="6275000000000017",
+        profile={"first_name": "Ann", "last_name": "Lee"},
+    )
 
     member = Member.objects.select_related("tier").get()
     assert member.pk == made.pk
