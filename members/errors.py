@@ -1,6 +1,6 @@
 """Every refusal of the members app."""
 
-from loyalty.errors import LoyaltyError, NotFound, Refused
+from loyalty.errors import Conflict, LoyaltyError, NotFound, Refused
 
 
 class CardNotFound(NotFound):
@@ -76,3 +76,63 @@ class PasswordRefused(Refused):
             " ".join(message for _, message in reasons),
             reasons=[{"code": code.upper(), "message": message} for code, message in reasons],
         )
+
+
+class CardTaken(Conflict):
+    """The number is, or was, the card of a member."""
+
+    code = "CARD_TAKEN"
+    title = "Card taken"
+
+    def __init__(self) -> None:
+        super().__init__("This card is in use, or was. Take another.")
+
+
+class CardAlreadyReplaced(Conflict):
+    """The card has a successor already."""
+
+    code = "CARD_ALREADY_REPLACED"
+    title = "Card already replaced"
+
+    def __init__(self) -> None:
+        super().__init__("This card was replaced before. Replace its successor.")
+
+
+class CardTransitionForbidden(Refused):
+    """A card cannot become this from what it is."""
+
+    code = "CARD_TRANSITION_FORBIDDEN"
+    title = "Not possible for this card"
+
+    def __init__(self, *, now: str, wanted: str) -> None:
+        super().__init__(f"A card that is {now} cannot become {wanted}.", card_status=now)
+
+
+class CardsExhausted(Refused):
+    """No range of card numbers has one left."""
+
+    code = "CARDS_EXHAUSTED"
+    title = "No card numbers left"
+
+    def __init__(self) -> None:
+        super().__init__("No range has a number left. The programme has to add one.")
+
+
+class CardRangeUnknown(Refused):
+    """The programme has no such range of card numbers, or gives none out of it."""
+
+    code = "CARD_RANGE_UNKNOWN"
+    title = "Card range unknown"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"No numbers are given out of a range {code!r}.", range=code)
+
+
+class SeveralCardsForbidden(Refused):
+    """The member has a card, and the programme allows one."""
+
+    code = "SEVERAL_CARDS_FORBIDDEN"
+    title = "One card only"
+
+    def __init__(self) -> None:
+        super().__init__("The member has a card already; replace it.")

@@ -20,3 +20,11 @@ _SIGN_IN = frozenset({"PENDING", "ACTIVE", "SUSPENDED", "EXPIRED"})
 def may_sign_in(stage: str) -> bool:
     """Return whether members of this stage may open a session."""
     return stage in _SIGN_IN
+
+
+_HOLD_CARDS = _SIGN_IN
+
+
+def may_hold_cards(stage: str) -> bool:
+    """Return whether members of this stage are given cards and aliases."""
+    return stage in _HOLD_CARDS

@@ -23,7 +23,7 @@ _PERCENT = r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?)" + END
 _CURRENCY = r"^[A-Z]{3}" + END
 _PROVIDER = r"^[a-z][a-z0-9_-]{0,63}" + END
 _NUMBER = r"^[0-9]{1,20}" + END
-_CARD = r"^[A-Za-z0-9]{1,32}" + END
+CARD = r"^[A-Za-z0-9]{1,32}" + END
 
 # What a caller reads in place of a pattern: the code of the field's error, and a sentence.
 EXPLAINED = {
@@ -37,7 +37,7 @@ EXPLAINED = {
     _CURRENCY: ("NOT_IN_FORM", "Give an ISO 4217 code such as EUR"),
     _PROVIDER: ("NOT_IN_FORM", "Give the lower-case code of an identity provider"),
     _NUMBER: ("NOT_IN_FORM", "Give a member number: up to 20 digits"),
-    _CARD: ("NOT_IN_FORM", "Give a card number: up to 32 letters and digits"),
+    CARD: ("NOT_IN_FORM", "Give a card number: up to 32 letters and digits"),
 }
 
 Code = Annotated[str, Meta(pattern=_CODE, description="A stored code.")]
@@ -98,7 +98,7 @@ class MemberReference(Body, kw_only=True):
     """Exactly one of number, card and alias."""
 
     number: Annotated[str, Meta(pattern=_NUMBER)] | None = None
-    card: Annotated[str, Meta(pattern=_CARD)] | None = None
+    card: Annotated[str, Meta(pattern=CARD)] | None = None
     alias: AliasReference | None = None
 
     def named(self, pointer: str = "/member") -> dict[str, Any]:

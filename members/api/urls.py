@@ -3,10 +3,14 @@
 from django.urls import URLPattern, path, re_path
 
 from loyalty.api.paths import MEMBER
+from members.api.cards import CardViewSet
 from members.api.history import AccountHistoryViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 
 urlpatterns: list[URLPattern] = [
+    re_path(MEMBER + r"/cards/$", CardViewSet.as_view({"post": "issue"})),
+    path("cards/replace/", CardViewSet.as_view({"post": "replace"})),
+    path("cards/block/", CardViewSet.as_view({"post": "report"})),
     re_path(MEMBER + r"/history/$", AccountHistoryViewSet.as_view({"get": "history"})),
     path("sessions/", SessionViewSet.as_view({"post": "open"})),
     path("sessions/refresh/", SessionViewSet.as_view({"post": "refresh"})),

@@ -2,7 +2,7 @@ import factory
 from django.utils import timezone
 
 from loyalty.models import IdentityProvider
-from members.models import Alias, Card, Member, Tier
+from members.models import Alias, Card, CardRange, Member, Tier
 from members.services.enrolment import next_number
 from partners.models import Partner
 
@@ -45,3 +45,16 @@ class AliasFactory(factory.django.DjangoModelFactory[Alias]):
     member = factory.SubFactory(MemberFactory)
     provider = factory.LazyFunction(lambda: IdentityProvider.objects.get(code="email"))
     value = factory.Sequence(lambda n: f"ann{n}@example.org")
+
+
+class CardRangeFactory(factory.django.DjangoModelFactory[CardRange]):
+    """A hundred printed numbers, 6275 2nnn nnnn nn00 and on; `preprinted=False` gives them out."""
+
+    class Meta:
+        model = CardRange
+
+    code = factory.Sequence(lambda n: f"RANGE-{n}")
+    name = "Cards"
+    first = factory.Sequence(lambda n: f"62752{n:08}00")
+    last = factory.LazyAttribute(lambda made: made.first[:-2] + "99")
+    preprinted = True
