@@ -119,6 +119,18 @@ class MemberNotFound(NotFound):
         super().__init__("No member is named so.")
 
 
+class ExpressionInvalid(Refused):
+    """A condition is no expression of CEL, or asks for what there is not."""
+
+    code = "EXPRESSION_INVALID"
+    title = "Expression invalid"
+
+    def __init__(self, pointer: str, message: str, position: int) -> None:
+        super().__init__(
+            f"{message} (at character {position} of {pointer})", pointer=pointer, position=position
+        )
+
+
 class VersionConflict(LoyaltyError):
     """What is to be changed is no longer what the caller read."""
 
