@@ -11,6 +11,7 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
         ("Members", "group", "members_member"),
         ("Cards", "credit_card", "members_card"),
         ("Tiers", "military_tech", "members_tier"),
+        ("What stages allow", "rule", "members_stagepermission"),
     ],
     "Points": [
         ("Transactions", "receipt_long", "ledger_transaction"),

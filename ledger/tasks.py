@@ -1,14 +1,21 @@
 """Celery entry points of the ledger, and the timetable's."""
 
 import logging
+from dataclasses import asdict
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 from celery import shared_task
 from django.utils import timezone
 
-from ledger.services import settlement
+from ledger.queries.stages import Criteria, count
+from ledger.services import settlement, stage
 from ledger.services.audit import audit
+from ledger.services.stage import Wanted
+from loyalty.caller import Actor
 from loyalty.models import Job, Program
+from loyalty.scopes import Scope
 from loyalty.services import jobs
 
 log = logging.getLogger(__name__)
@@ -43,6 +50,48 @@ def run_sweep(job: jobs.Running) -> None:
         after = chunk.last
         job.add(released=chunk.released, expired=chunk.expired)
         job.advance(position=after, done=chunk.members, total=total)
+
+
+def start_stage_change(
+    criteria: Criteria, wanted: Wanted, *, at: datetime, partner_id: int | None = None
+) -> Job:
+    """Start a mass change of stage; a step: it is queued when the caller's transaction commits.
+
+    With a partner, it was asked for at the API, and is read with the scope that starts it.
+    """
+    matched, _, _ = count(criteria, wanted.stage)
+    return jobs.start(
+        change_stages.name,
+        at=at,
+        total=matched + len(stage.unknown_of(criteria.members)),
+        parameters={
+            "criteria": msgspec.to_builtins(criteria),
+            "stage": wanted.stage,
+            "reason": wanted.reason,
+            "by": asdict(wanted.by),
+        },
+        scope=Scope.STAGES_WRITE if partner_id is not None else "",
+        partner_id=partner_id,
+    )
+
+
+@shared_task
+def change_stages(*, job_id: str) -> None:
+    """Move the members that fit a mass change's criteria, chunk by chunk by key."""
+    try:
+        with jobs.resume(job_id) as job:
+            run_stage_change(job)
+    except jobs.NotForUs:
+        return
+
+
+def run_stage_change(job: jobs.Running) -> None:
+    """Move chunk after chunk from where the job stands."""
+    given = job.job.parameters
+    criteria = msgspec.convert(given["criteria"], Criteria)
+    wanted = Wanted(stage=given["stage"], reason=given["reason"], by=Actor(**given["by"]))
+    while stage.change_chunk(job, criteria, wanted, at=job.at):
+        pass
 
 
 @shared_task

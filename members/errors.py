@@ -23,6 +23,18 @@ class StageForbids(Refused):
         super().__init__(f"A member who is {stage} may not {action}.", stage=stage, action=action)
 
 
+class StageTransitionForbidden(Refused):
+    """The one stage does not lead to the other."""
+
+    code = "STAGE_TRANSITION_FORBIDDEN"
+    title = "The stage cannot be changed so"
+
+    def __init__(self, *, before: str, after: str) -> None:
+        super().__init__(
+            f"A member who is {before} cannot become {after}.", stage=before, wanted=after
+        )
+
+
 class CardBlocked(Refused):
     """The card was reported lost or stolen, or is blocked or closed."""
 

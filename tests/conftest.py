@@ -16,6 +16,7 @@ from oauth2_provider.models import get_access_token_model
 
 from ledger.queries import configuration
 from loyalty import token_cache
+from loyalty.models import User
 from loyalty.scopes import FOR_PARTNERS, Scope
 from members.queries import providers
 from members.services.sessions import open_session
@@ -147,6 +148,13 @@ def app(program: None) -> Api:
     made = create_client("app", partner=None, public=True)
     api.headers = {"X-Client-Id": made.client_id}
     return api
+
+
+@pytest.fixture
+def office(client: Client, program: None) -> Client:
+    """A browser of the back office, signed in as a superuser."""
+    client.force_login(User.objects.create_superuser("boss", password="secret"))
+    return client
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from ledger.models import PointType
-from loyalty.models import Program, User
+from loyalty.models import Program
 from promotions.models import Promotion, PromotionVersion
 from tests.factories.ledger import give
 from tests.factories.promotions import promotion
@@ -16,12 +16,6 @@ PAGES = [
     f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
     for model in admin.site._registry
 ]
-
-
-@pytest.fixture
-def office(client, program):
-    client.force_login(User.objects.create_superuser("boss", password="secret"))
-    return client
 
 
 @pytest.mark.parametrize("page", PAGES)

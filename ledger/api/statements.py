@@ -128,7 +128,10 @@ class StatementViewSet(ProgramViewSet):
                 member=book.member.number,
                 as_of=wanted.as_of or now,
                 types=[_type(each, settings, wanted.as_of or now) for each in types.values()],
-                may=MayAnswer(earn=stages.may_earn(stage), redeem=stages.may_redeem(stage)),
+                may=MayAnswer(
+                    earn=stages.may_earn(stage, settings.stages),
+                    redeem=stages.may_redeem(stage, settings.stages),
+                ),
             )
         )
 

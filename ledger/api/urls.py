@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, re_path
 
 from ledger.api.adjustments import AdjustmentViewSet, PointLockViewSet
 from ledger.api.redemption import RedemptionViewSet
+from ledger.api.standing import StandingViewSet
 from ledger.api.statements import StatementViewSet
 from loyalty.api.paths import MEMBER
 
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("transactions/lock/", PointLockViewSet.as_view({"post": "lock"})),
     path("transactions/unlock/", PointLockViewSet.as_view({"post": "unlock"})),
     path("transactions/adjust/", AdjustmentViewSet.as_view({"post": "adjust"})),
+    path("members/stage/", StandingViewSet.as_view({"post": "stage"})),
     re_path(rf"{MEMBER}/points/$", StatementViewSet.as_view({"get": "status"})),
     re_path(rf"{MEMBER}/points/expiry/$", StatementViewSet.as_view({"get": "expiry"})),
     re_path(rf"{MEMBER}/points/expire/$", AdjustmentViewSet.as_view({"post": "expire"})),

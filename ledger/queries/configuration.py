@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from ledger.errors import NoRate, PointTypeUnknown
 from ledger.models import PointType, PointValue
 from loyalty.models import Program
+from members.queries.stages import permissions
+from members.stages import Permissions
 from partners.models import Outlet
 
 
@@ -77,6 +79,7 @@ class Configuration:
     lost_card_grace: timedelta
     point_types: Mapping[int, PointTypeFacts]
     outlets: frozenset[tuple[int, str]]
+    stages: Mapping[str, Permissions]
 
     def point_type(self, code: str) -> PointTypeFacts:
         """Return the active point type of this code.
@@ -96,7 +99,7 @@ _loading = Lock()
 def configuration(epoch: int | None = None) -> Configuration:
     """Return the programme's configuration of this epoch, as read under a lock or beside it.
 
-    Costs nothing while the epoch stands, three queries when it has moved. Without an epoch, the
+    Costs nothing while the epoch stands, a few queries when it has moved. Without an epoch, the
     current one is read first.
     """
     global _loaded  # noqa: PLW0603 One configuration a process; swapped whole, never changed.
@@ -155,4 +158,5 @@ def _load() -> Configuration:
             for row in PointType.objects.order_by("pk")
         },
         outlets=frozenset(Outlet.objects.filter(active=True).values_list("partner_id", "code")),
+        stages=permissions(),
     )

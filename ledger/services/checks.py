@@ -7,7 +7,7 @@ from ledger.kernel.book import Book, Header
 from ledger.kernel.dates import expires_at, parse_policy
 from ledger.kernel.postings import extend_activity
 from ledger.queries.books import OpenBook
-from ledger.queries.configuration import Configuration
+from ledger.queries.configuration import Configuration, configuration
 from members import stages
 from members.errors import CardBlocked, StageForbids
 from members.models import Card
@@ -16,13 +16,13 @@ from partners.errors import OutletUnknown
 
 def may_earn(book: OpenBook) -> None:
     """:raises StageForbids: if the member's stage does not allow earning."""
-    if not stages.may_earn(book.member.stage):
+    if not stages.may_earn(book.member.stage, configuration(book.epoch).stages):
         raise StageForbids(stage=book.member.stage, action="earn")
 
 
 def may_redeem(book: OpenBook) -> None:
     """:raises StageForbids: if the member's stage does not allow redeeming."""
-    if not stages.may_redeem(book.member.stage):
+    if not stages.may_redeem(book.member.stage, configuration(book.epoch).stages):
         raise StageForbids(stage=book.member.stage, action="redeem")
 
 

@@ -64,6 +64,7 @@ Amount = Annotated[
 Quantity = Annotated[
     str, Meta(pattern=_DECIMAL_TEXT, description="Up to 4 places, as decimal text.", extra=DECIMAL)
 ]
+MemberNumber = Annotated[str, Meta(pattern=_NUMBER, description="A member's number.")]
 Percent = Annotated[str, Meta(pattern=_PERCENT, extra=DECIMAL)]
 Currency = Annotated[str, Meta(pattern=_CURRENCY, description="ISO 4217.")]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset.")]

@@ -32,6 +32,11 @@ class JobAnswer(Answer, kw_only=True):
     finished_at: datetime | None
 
 
+def job_answer(job: Job) -> JobAnswer:
+    """Return a job as its address answers it."""
+    return JobAnswer(**{name: getattr(job, name) for name in JobAnswer.__struct_fields__})
+
+
 class NothingBody(Body, kw_only=True):
     """An empty object: there is nothing to say."""
 
@@ -66,8 +71,7 @@ class JobViewSet(ProgramViewSet):
         return self._answer(job)
 
     def _answer(self, job: Job) -> HttpResponse:
-        fields = {name: getattr(job, name) for name in JobAnswer.__struct_fields__}
-        return self.answer(JobAnswer(**fields))
+        return self.answer(job_answer(job))
 
     def _readable(self, key: UUID) -> Job:
         """Return a job of the caller; those that the timetable started are the house's to read."""

@@ -64,20 +64,26 @@ def operation(  # Each is one fact of the contract; a class for them would say n
     status: int = 200,
     query: type[msgspec.Struct] | None = None,
     replays: bool = False,
+    starts_job: type[msgspec.Struct] | None = None,
     errors: Iterable[type[LoyaltyError]] = (),
 ) -> Callable[[F], F]:
     """Describe an action: its name as in the catalogue, the shapes it takes and gives.
 
     A posting `replays`: the same reference and content answer 200 with the first outcome.
+    `starts_job` is the answer of a call that is too large to be made at once: 202 and a job.
     `errors` are the refusals a caller of this operation must know, beyond those of every one.
     """
-    _shapes.update(shape for shape in (body, answer, Problem) if shape)
+    _shapes.update(shape for shape in (body, answer, starts_job, Problem) if shape)
     responses: dict[Any, Any] = {
         (status, "application/json"): OpenApiResponse(_ref(answer), HTTPStatus(status).phrase)
     }
     if replays:
         responses[200, "application/json"] = OpenApiResponse(
             _ref(answer), "Posted before: the first answer again, with `Idempotent-Replayed: true`."
+        )
+    if starts_job:
+        responses[202, "application/json"] = OpenApiResponse(
+            _ref(starts_job), "A job does it; `Location` is its address."
         )
     codes: dict[int, list[str]] = {
         code: [] for code in ((*ALWAYS, 400, 409, 422) if body else ALWAYS)

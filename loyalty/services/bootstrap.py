@@ -15,6 +15,7 @@ GROUPS = {
         "vouchers.*",
         "members.view_*",
         "members.*_tier",
+        "members.*_stagepermission",
         "ledger.view_*",
         "ledger.*_pointtype",
         "ledger.*_pointvalue",

@@ -1,5 +1,5 @@
-"""The back office's pages of cards and tiers, by noun; a member's own is in `promotions.admin`."""
+"""The back office's pages of cards, stages and tiers; a member's own is in `promotions.admin`."""
 
-from members.admin import card, tier
+from members.admin import card, stage, tier
 
-__all__ = ["card", "tier"]
+__all__ = ["card", "stage", "tier"]

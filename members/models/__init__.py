@@ -8,6 +8,7 @@ from members.models.currency import MemberCurrency
 from members.models.enrolment import DuplicateFlag, Enrolment
 from members.models.member import Member
 from members.models.session import Credential, Session
+from members.models.stage import StagePermission
 from members.models.tier import Tier
 from members.models.verification import RedemptionThreshold, StepUp, Verification
 
@@ -25,6 +26,7 @@ __all__ = [
     "RedemptionThreshold",
     "ReleasedAlias",
     "Session",
+    "StagePermission",
     "StepUp",
     "Tier",
     "Verification",

@@ -6,8 +6,8 @@ from datetime import datetime
 from django.utils import timezone
 
 from loyalty.caller import Caller, CallerKind
-from members import stages
 from members.models import Session
+from members.queries.stages import may_sign_in
 from partners.queries import house
 
 TOKEN_PREFIX = "mst_"  # noqa: S105 how session tokens begin, so that they are told from clients'
@@ -31,7 +31,7 @@ def caller_of_session(token: str) -> tuple[Caller, datetime] | None:
         .filter(token_hash=hash_of(token), ended_at=None, expires_at__gt=now)
         .first()
     )
-    if session is None or not stages.may_sign_in(session.member.stage):
+    if session is None or not may_sign_in(session.member.stage):
         return None
     partner = house()
     caller = Caller(

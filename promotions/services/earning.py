@@ -19,9 +19,11 @@ from ledger.queries.books import Earlier, execute
 from ledger.queries.configuration import Configuration, configuration
 from ledger.services import checks, posting
 from ledger.services.posting import Alongside, Find, LockedBook
+from loyalty.caller import Actor
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.services.use_case import use_case
 from members.models import Member
+from members.services.stage import change_stage
 from promotions.engine import ENGINE_VERSION
 from promotions.engine.basket import Basket, BasketInvalid, Product, TendersDiffer, purchase_of
 from promotions.engine.evaluate import evaluate
@@ -135,7 +137,7 @@ def post_earn(
     finish(book.book, transaction)
     if awards or any(each.zero_earn_is_activity for each in settings.point_types.values()):
         checks.note_activity(book.book, settings, header)
-    _revive(book)
+    _revive(book, transaction.posted_at)
     record = {
         "transaction_id": transaction.id,
         "member_id": book.book.member_id,
@@ -206,10 +208,11 @@ def _grants(awards: list[DatedAward], partner_id: int, settings: Configuration) 
     return list(grants.values())
 
 
-def _revive(book: LockedBook) -> None:
+def _revive(book: LockedBook, at: datetime) -> None:
     """Make an EXPIRED member ACTIVE again: an earn is what the stage waited for."""
     if book.member.stage == Member.Stage.EXPIRED:
-        Member.objects.filter(pk=book.member.id).update(stage=Member.Stage.ACTIVE)
+        change_stage(book.member.id, Member.Stage.ACTIVE, by=Actor.system("earn"), at=at)
+        book.member.stage = Member.Stage.ACTIVE
 
 
 def result_of(evaluation: Evaluation, awards: list[DatedAward]) -> dict[str, Any]:
