@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
-from members import contacts, stages
+from members import contacts
+from members.queries.stages import may_sign_in
 
 _REACH = """
 WITH RECURSIVE named (rank, confirmed, id) AS (
@@ -89,7 +90,7 @@ def named_by(login: Login) -> Named | None:
     }
     with connection.cursor() as cursor:
         cursor.execute(_REACH, values)
-        found = [row for row in cursor.fetchall() if stages.may_sign_in(row[4])]
+        found = [row for row in cursor.fetchall() if may_sign_in(row[4])]
     first = [row for row in found if row[0] == found[0][0]]
     if len(first) > 1:
         first = [row for row in first if row[1]]

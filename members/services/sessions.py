@@ -14,10 +14,10 @@ from loyalty.caller import Actor
 from loyalty.models import Program
 from loyalty.secret import Secret
 from loyalty.services.use_case import use_case
-from members import stages
 from members.errors import RefreshInvalid
 from members.models import Session
 from members.queries.sessions import TOKEN_PREFIX, hash_of
+from members.queries.stages import may_sign_in
 from members.services import activity
 
 SECRET_BYTES = 32
@@ -99,7 +99,7 @@ def _rotate(session_id: UUID, token_hash: bytes, *, at: datetime) -> Opened | No
         by = Actor.system("refresh")
         activity.record(session.member_id, "SESSION_REVOKED", by=by, at=at, data=data)
         return None
-    if session.refresh_expires_at <= at or not stages.may_sign_in(session.member.stage):
+    if session.refresh_expires_at <= at or not may_sign_in(session.member.stage):
         return None
     opened = _renewed(session, at=at)
     session.save()

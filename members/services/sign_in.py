@@ -13,10 +13,10 @@ from loyalty.models import Program
 from loyalty.secret import Secret
 from loyalty.services import attempts
 from loyalty.services.use_case import use_case
-from members import stages
 from members.errors import PasswordWrong, SignInFailed
 from members.models import Credential, Member
 from members.queries.logins import Login, Named, login_of, named_by, names_of
+from members.queries.stages import may_sign_in
 from members.services import activity, passwords, sessions
 from members.services.sessions import Opened
 
@@ -90,7 +90,7 @@ def _open(named: Named, upgraded: str | None, *, device: str, at: datetime) -> S
         .get(pk=named.member_id)
     )
     member = credential.member
-    if credential.password != named.password or not stages.may_sign_in(member.stage):
+    if credential.password != named.password or not may_sign_in(member.stage):
         return None
     if upgraded is not None:
         credential.password = upgraded
