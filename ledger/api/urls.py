@@ -3,12 +3,14 @@
 from django.urls import URLPattern, path, re_path
 
 from ledger.api.adjustments import AdjustmentViewSet, PointLockViewSet
+from ledger.api.cards import CardValidationViewSet
 from ledger.api.redemption import RedemptionViewSet
 from ledger.api.standing import StandingViewSet
 from ledger.api.statements import StatementViewSet
 from loyalty.api.paths import MEMBER
 
 urlpatterns: list[URLPattern] = [
+    path("cards/validate/", CardValidationViewSet.as_view({"post": "validate"})),
     path("transactions/redeem/", RedemptionViewSet.as_view({"post": "redeem"})),
     path("transactions/reverse-redemption/", RedemptionViewSet.as_view({"post": "reverse"})),
     path("transactions/lock/", PointLockViewSet.as_view({"post": "lock"})),

@@ -38,14 +38,27 @@ def card_works(
     :raises CardBlocked: if it does not work (any more).
     """
     card = book.card
-    if card is None or card.status == Card.Status.ACTIVE:
+    if card is None or card_accepted(
+        card.status, card.reported_at, settings, occurred_at, spends=spends
+    ):
         return
-    lost = card.status == Card.Status.LOST
-    if (lost and not spends) or card.status == Card.Status.REPLACED:
-        since = card.reported_at
-        if since is not None and occurred_at < since + settings.lost_card_grace:
-            return
     raise CardBlocked(status=card.status)
+
+
+def card_accepted(
+    status: str,
+    reported_at: datetime | None,
+    settings: Configuration,
+    occurred_at: datetime,
+    *,
+    spends: bool,
+) -> bool:
+    """Return whether a card names its member at a till's time; see `card_works`."""
+    if status == Card.Status.ACTIVE:
+        return True
+    if status == Card.Status.REPLACED or (status == Card.Status.LOST and not spends):
+        return reported_at is not None and occurred_at < reported_at + settings.lost_card_grace
+    return False
 
 
 def outlet_known(configuration: Configuration, partner_id: int, outlet: str | None) -> None:

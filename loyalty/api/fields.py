@@ -65,6 +65,7 @@ Quantity = Annotated[
     str, Meta(pattern=_DECIMAL_TEXT, description="Up to 4 places, as decimal text.", extra=DECIMAL)
 ]
 MemberNumber = Annotated[str, Meta(pattern=_NUMBER, description="A member's number.")]
+CardNumber = Annotated[str, Meta(pattern=CARD, description="A card's number.")]
 Percent = Annotated[str, Meta(pattern=_PERCENT, extra=DECIMAL)]
 Currency = Annotated[str, Meta(pattern=_CURRENCY, description="ISO 4217.")]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset.")]
@@ -99,7 +100,7 @@ class MemberReference(Body, kw_only=True):
     """Exactly one of number, card and alias."""
 
     number: Annotated[str, Meta(pattern=_NUMBER)] | None = None
-    card: Annotated[str, Meta(pattern=CARD)] | None = None
+    card: CardNumber | None = None
     alias: AliasReference | None = None
 
     def named(self, pointer: str = "/member") -> dict[str, Any]:

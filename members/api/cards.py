@@ -1,13 +1,12 @@
 """Issue, replace and report cards: for the programme's own clients."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from django.http import HttpResponse
-from msgspec import Meta
 from rest_framework.request import Request
 
-from loyalty.api.fields import CARD, Answer, Body, Code, Reason
+from loyalty.api.fields import Answer, Body, CardNumber, Code, Reason
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.errors import MemberNotFound
@@ -16,8 +15,6 @@ from members import errors
 from members.models import Card
 from members.queries import resolve
 from members.services import card_replacement, cards
-
-CardNumber = Annotated[str, Meta(pattern=CARD, description="A card's number.")]
 
 
 class IssueBody(Body, kw_only=True):
