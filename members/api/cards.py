@@ -42,7 +42,7 @@ class ReportBody(Body, kw_only=True):
     reason: Reason
 
 
-class CardAnswer(Answer, kw_only=True):
+class CardStatusAnswer(Answer, kw_only=True):
     """A card as it stands."""
 
     card: str
@@ -67,7 +67,7 @@ class CardViewSet(ProgramViewSet):
     @operation(
         "Issue Card",
         body=IssueBody,
-        answer=CardAnswer,
+        answer=CardStatusAnswer,
         status=201,
         errors=(
             MemberNotFound,
@@ -81,7 +81,7 @@ class CardViewSet(ProgramViewSet):
     def issue(self, request: Request, number: str) -> HttpResponse:
         body = self.body(IssueBody)
 
-        def work() -> CardAnswer:
+        def work() -> CardStatusAnswer:
             card = cards.give_card(
                 resolve(self.member_named(number)),
                 body.card,
@@ -97,7 +97,7 @@ class CardViewSet(ProgramViewSet):
     @operation(
         "Card Replacement",
         body=ReplaceBody,
-        answer=CardAnswer,
+        answer=CardStatusAnswer,
         status=201,
         errors=(
             errors.CardNotFound,
@@ -111,7 +111,7 @@ class CardViewSet(ProgramViewSet):
     def replace(self, request: Request) -> HttpResponse:
         body = self.body(ReplaceBody)
 
-        def work() -> CardAnswer:
+        def work() -> CardStatusAnswer:
             card = card_replacement.replace_card(
                 body.card,
                 body.new_card,
@@ -127,7 +127,7 @@ class CardViewSet(ProgramViewSet):
     @operation(
         "Block Card",
         body=ReportBody,
-        answer=CardAnswer,
+        answer=CardStatusAnswer,
         errors=(
             errors.CardNotFound,
             errors.CardTransitionForbidden,
@@ -137,7 +137,7 @@ class CardViewSet(ProgramViewSet):
     def report(self, request: Request) -> HttpResponse:
         body = self.body(ReportBody)
 
-        def work() -> CardAnswer:
+        def work() -> CardStatusAnswer:
             card = cards.report_card(
                 body.card, body.status, reason=body.reason, by=self.caller.actor, at=self.now()
             )
@@ -147,9 +147,9 @@ class CardViewSet(ProgramViewSet):
         return self.change(body, work)
 
 
-def card_answer(card: Card, *, replaces: str | None = None) -> CardAnswer:
+def card_answer(card: Card, *, replaces: str | None = None) -> CardStatusAnswer:
     """Return a card as the API tells it to the programme's own clients."""
-    return CardAnswer(
+    return CardStatusAnswer(
         card=card.number,
         member=card.member.number,
         status=card.status,
