@@ -21,6 +21,8 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
         ("Point types", "toll", "ledger_pointtype"),
     ],
     "Vouchers": [
+        ("Voucher types", "confirmation_number", "vouchers_vouchertype"),
+        ("Vouchers", "qr_code_2", "vouchers_voucher"),
         ("Benefits", "redeem", "vouchers_benefit"),
         ("Plans", "card_membership", "vouchers_subscriptionplan"),
         ("Subscriptions", "autorenew", "vouchers_subscription"),

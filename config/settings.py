@@ -24,6 +24,8 @@ if len(SECRET_KEY) < 50:  # noqa: PLR2004 what Django's own deploy check asks fo
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY must be set to a random text of at least 50 characters."
     )
+# The last one finds codes by their hash and stays; one put before it seals what is new.
+VOUCHER_KEYS = env.list("VOUCHER_KEYS", default=[SECRET_KEY])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if LOCAL else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

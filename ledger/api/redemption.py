@@ -1,11 +1,10 @@
-"""Redemption and Redemption Reversal."""
+"""Redemption."""
 
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from ledger.services import redemption, reversal
+from ledger.services import redemption
 from ledger.shapes.redemptions import RedemptionBody, redemption_request
-from ledger.shapes.reversals import ReversalBody, reversal_request
 from ledger.shapes.transactions import TransactionAnswer, answer_of
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
@@ -13,9 +12,9 @@ from loyalty.scopes import Scope
 
 
 class RedemptionViewSet(ProgramViewSet):
-    """Spending points, and giving them back."""
+    """Spending points."""
 
-    action_scopes = {"redeem": Scope.POINTS_REDEEM, "reverse": Scope.POINTS_REVERSE}
+    action_scopes = {"redeem": Scope.POINTS_REDEEM}
 
     @operation(
         "Redemption", body=RedemptionBody, answer=TransactionAnswer, status=201, replays=True
@@ -25,18 +24,6 @@ class RedemptionViewSet(ProgramViewSet):
         done = redemption.redeem_points(
             redemption_request(body, self.caller, self.request_id), at=self.now()
         )
-        return self.posted(
-            answer_of(done.book, done.transaction, done.earlier, self.caller),
-            replayed=done.earlier is not None,
-        )
-
-    @operation(
-        "Redemption Reversal", body=ReversalBody, answer=TransactionAnswer, status=201, replays=True
-    )
-    def reverse(self, request: Request) -> HttpResponse:
-        body = self.body(ReversalBody)
-        wanted = reversal_request("reverse-redemption", body, self.caller, self.request_id)
-        done = reversal.reverse_redemption(wanted, at=self.now())
         return self.posted(
             answer_of(done.book, done.transaction, done.earlier, self.caller),
             replayed=done.earlier is not None,

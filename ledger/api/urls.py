@@ -12,7 +12,6 @@ from loyalty.api.paths import MEMBER
 urlpatterns: list[URLPattern] = [
     path("cards/validate/", CardValidationViewSet.as_view({"post": "validate"})),
     path("transactions/redeem/", RedemptionViewSet.as_view({"post": "redeem"})),
-    path("transactions/reverse-redemption/", RedemptionViewSet.as_view({"post": "reverse"})),
     path("transactions/lock/", PointLockViewSet.as_view({"post": "lock"})),
     path("transactions/unlock/", PointLockViewSet.as_view({"post": "unlock"})),
     path("transactions/adjust/", AdjustmentViewSet.as_view({"post": "adjust"})),

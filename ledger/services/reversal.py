@@ -14,12 +14,11 @@ from ledger.kernel.dates import start_of_day
 from ledger.kernel.reversals import Restored, Spent, charge, restore, take_back
 from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
-from ledger.queries.books import Earlier, Lots, execute
+from ledger.queries.books import Earlier, execute
 from ledger.queries.configuration import Configuration, configuration
 from ledger.services import posting
-from ledger.services.originals import Original, original_of
-from ledger.services.posting import Find, LockedBook
-from loyalty.services.use_case import use_case
+from ledger.services.originals import Original
+from ledger.services.posting import LockedBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +54,6 @@ class Reversed:
     lots: tuple[Restored, ...] = ()
     shortfall: tuple[Shortfall, ...] = ()
     earlier: Earlier | None = None
-
-
-@use_case
-def reverse_redemption(request: ReversalRequest, *, at: datetime) -> Reversed:
-    """Give points of a redemption back to the lots they came from, with their original expiry.
-
-    What is past its date expires again at once, or gets the programme's grace. `points` gives
-    a part back; without it, all that is left.
-
-    :raises TransactionNotFound: if the redemption is not here or not the caller's.
-    :raises AlreadyReversed: if nothing of it is left.
-    :raises ReversalExceeds: if more is asked for than is left of it.
-    """
-    original = original_of(request.original, Kind.REDEMPTION)
-    find = Find(request.partner_id, Kind.REDEMPTION_REVERSAL, request.reference)
-    book = posting.lock({"id": original.member_id}, at=at, find=find, lots=Lots.ALL)
-    if earlier := posting.replayed(book, request.digest):
-        return Reversed(book, None, earlier=earlier)
-    posting.settle(book)
-    transaction, restored = post_redemption_reversal(book, original, request)
-    posting.write(book)
-    return Reversed(book, transaction, tuple(restored))
 
 
 def post_redemption_reversal(

@@ -36,6 +36,7 @@ GROUPS = {
         "ledger.view_*",
         "vouchers.view_*",
         "vouchers.change_subscription",
+        "vouchers.change_voucher",
         "promotions.view_*",
         "partners.view_partner",
         "partners.view_outlet",

@@ -1,6 +1,11 @@
-import factory
+from decimal import Decimal
 
-from vouchers.models import Benefit, SubscriptionPlan
+import factory
+from django.db import transaction
+
+from ledger.models import PointType
+from vouchers.models import Benefit, SubscriptionPlan, VoucherType
+from vouchers.services.stock import set_stock
 
 
 class PlanFactory(factory.django.DjangoModelFactory[SubscriptionPlan]):
@@ -31,3 +36,24 @@ class BenefitFactory(factory.django.DjangoModelFactory[Benefit]):
 
     code = factory.Sequence(lambda n: f"BENEFIT-{n}")
     name = factory.LazyAttribute(lambda benefit: benefit.code.title())
+
+
+class VoucherTypeFactory(factory.django.DjangoModelFactory[VoucherType]):
+    """A voucher worth 5.00 for 500 points; `stock=3` lets three be issued."""
+
+    class Meta:
+        model = VoucherType
+        skip_postgeneration_save = True
+
+    code = factory.Sequence(lambda n: f"VOUCHER-{n}")
+    name = factory.LazyAttribute(lambda kind: kind.code.title())
+    value = Decimal("5.00")
+    currency = "EUR"
+    points = 500
+    point_type = factory.LazyFunction(lambda: PointType.objects.get(code="PTS"))
+
+    @factory.post_generation
+    def stock(self, create, extracted, **kwargs):
+        if extracted is not None:
+            with transaction.atomic():
+                set_stock(self, extracted)

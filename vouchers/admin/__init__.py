@@ -1,5 +1,5 @@
 """The back office's pages of vouchers, benefits and subscriptions, by noun."""
 
-from vouchers.admin import benefit, subscription
+from vouchers.admin import benefit, subscription, voucher
 
-__all__ = ["benefit", "subscription"]
+__all__ = ["benefit", "subscription", "voucher"]

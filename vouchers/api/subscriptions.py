@@ -169,7 +169,8 @@ class SubscriptionViewSet(ProgramViewSet):
         check_instant(body.start, "/start")
         wanted = self._request(body)
 
-        def work(book: LockedBook) -> SubscriptionAnswer:
+        def work(book: LockedBook | None, _: UUID) -> SubscriptionAnswer:
+            assert book is not None
             done = subscription.subscribe(book, wanted, at=now)
             answer = subscription_answer(done.subscription, book.member.number, now)
             if done.credit is not None:
@@ -197,7 +198,8 @@ class SubscriptionViewSet(ProgramViewSet):
             reason=body.reason or "",
         )
 
-        def work(book: LockedBook) -> CancellationsAnswer:
+        def work(book: LockedBook | None, _: UUID) -> CancellationsAnswer:
+            assert book is not None
             done = subscription.cancel(book, wanted, at=now)
             return CancellationsAnswer(items=[_cancellation(each, now) for each in done])
 

@@ -3,6 +3,7 @@
 from vouchers.models.benefit import Benefit, BenefitAllocation, BenefitUse
 from vouchers.models.posting import Posting
 from vouchers.models.subscription import Subscription, SubscriptionPlan
+from vouchers.models.voucher import Voucher, VoucherStock, VoucherType, VoucherUse
 
 __all__ = [
     "Benefit",
@@ -11,4 +12,8 @@ __all__ = [
     "Posting",
     "Subscription",
     "SubscriptionPlan",
+    "Voucher",
+    "VoucherStock",
+    "VoucherType",
+    "VoucherUse",
 ]

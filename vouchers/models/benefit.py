@@ -46,6 +46,18 @@ class Benefit(models.Model):
         default=OnTierChange.KEEP,
         help_text="Whether uses count on when the tier changes.",
     )
+    voucher_type = models.ForeignKey(
+        "vouchers.VoucherType",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="What is issued where the benefit is had later; empty: only on the spot.",
+    )
+    partners = models.ManyToManyField(
+        "partners.Partner", blank=True, related_name="+", help_text="Where it is had; empty: all."
+    )
+    outlets = ArrayField(models.CharField(max_length=64), default=list, blank=True)
     active_from = models.DateTimeField(null=True, blank=True)
     active_to = models.DateTimeField(null=True, blank=True)
     active = models.BooleanField(default=True)
