@@ -122,6 +122,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Mixed into PINs before they are hashed, so that the database alone gives none away. It cannot
+# change: every PIN would have to be set anew.
+LAUREL_PIN_PEPPER = env("LAUREL_PIN_PEPPER", default="") or SECRET_KEY
 LOGIN_URL = "admin:login"
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"

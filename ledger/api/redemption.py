@@ -3,12 +3,14 @@
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from ledger.errors import InsufficientPoints
 from ledger.services import redemption
 from ledger.shapes.redemptions import RedemptionBody, redemption_request
 from ledger.shapes.transactions import TransactionAnswer, answer_of
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.scopes import Scope
+from members.errors import StepUpInvalid, StepUpRequired
 
 
 class RedemptionViewSet(ProgramViewSet):
@@ -17,7 +19,12 @@ class RedemptionViewSet(ProgramViewSet):
     action_scopes = {"redeem": Scope.POINTS_REDEEM}
 
     @operation(
-        "Redemption", body=RedemptionBody, answer=TransactionAnswer, status=201, replays=True
+        "Redemption",
+        body=RedemptionBody,
+        answer=TransactionAnswer,
+        status=201,
+        replays=True,
+        errors=[InsufficientPoints, StepUpRequired, StepUpInvalid],
     )
     def redeem(self, request: Request) -> HttpResponse:
         body = self.body(RedemptionBody)

@@ -1,6 +1,7 @@
 """Point Status Check and Get Member Points Expiry."""
 
 from datetime import date, datetime
+from decimal import Decimal
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from ledger.kernel.dates import last_valid_date
 from ledger.queries.books import read
 from ledger.queries.configuration import Configuration, configuration
 from ledger.queries.standing import Due, TypeStatus, point_status, points_expiry, status_as_of
+from ledger.queries.thresholds import money_without_pin, points_without_pin
 from loyalty.api.fields import Answer, Body, Instant, Money, check_instant
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
@@ -123,11 +125,12 @@ class StatementViewSet(ProgramViewSet):
             types = {key: TypeStatus(each, None, None) for key, each in past.accounts.items()}
         settings = configuration(book.epoch)
         stage = book.member.stage
+        free = money_without_pin(book, settings)
         return self.answer(
             StatusAnswer(
                 member=book.member.number,
                 as_of=wanted.as_of or now,
-                types=[_type(each, settings, wanted.as_of or now) for each in types.values()],
+                types=[_type(each, free, settings, wanted.as_of or now) for each in types.values()],
                 may=MayAnswer(
                     earn=stages.may_earn(stage, settings.stages),
                     redeem=stages.may_redeem(stage, settings.stages),
@@ -171,7 +174,9 @@ class StatementViewSet(ProgramViewSet):
         )
 
 
-def _type(status: TypeStatus, settings: Configuration, at: datetime) -> TypeAnswer:
+def _type(
+    status: TypeStatus, free: Decimal | None, settings: Configuration, at: datetime
+) -> TypeAnswer:
     account = status.account
     facts = settings.point_types[account.point_type]
     return TypeAnswer(
@@ -181,7 +186,7 @@ def _type(status: TypeStatus, settings: Configuration, at: datetime) -> TypeAnsw
         locked=account.locked,
         debt=account.debt,
         value=_value(account, settings, at),
-        without_pin_up_to=account.available if facts.redeemable else 0,
+        without_pin_up_to=points_without_pin(free, account.available, facts, settings, at),
         next_expiry=_due(status.next_expiry),
         next_release=_due(status.next_release),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,8 @@ class MemberFacts(msgspec.Struct):
     tier: str | None
     enrolled_by: int | None
     currency: str = ""
+    pin_above: Decimal | None = None
+    pin_above_per_day: Decimal | None = None
 
 
 class CardFacts(msgspec.Struct):

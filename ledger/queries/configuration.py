@@ -12,6 +12,7 @@ from ledger.models import PointType, PointValue
 from loyalty.models import Program
 from members.queries.stages import permissions
 from members.stages import Permissions
+from members.thresholds import Limits
 from partners.models import Outlet
 
 
@@ -76,6 +77,8 @@ class Configuration:
     offline_floor: Decimal | None
     claim_window: timedelta
     redemption_grace: timedelta | None
+    pin_above: Limits
+    pin_above_at_most: Decimal | None
     lost_card_grace: timedelta
     point_types: Mapping[int, PointTypeFacts]
     outlets: frozenset[tuple[int, str]]
@@ -139,6 +142,8 @@ def _load() -> Configuration:
         offline_floor=program.offline_floor,
         claim_window=program.claim_window,
         redemption_grace=program.redemption_grace,
+        pin_above=Limits(program.pin_above, program.pin_above_per_day),
+        pin_above_at_most=program.pin_above_at_most,
         lost_card_grace=program.lost_card_grace,
         point_types={
             row.pk: PointTypeFacts(

@@ -1,17 +1,37 @@
 """Checks that several use cases make under the lock. Each refuses or returns nothing."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
-from ledger.errors import InFuture, TooOld
+from django.db import connection
+
+from ledger.errors import InFuture, OfflineFloor, TooOld
 from ledger.kernel.book import Book, Header
 from ledger.kernel.dates import expires_at, parse_policy
 from ledger.kernel.postings import extend_activity
 from ledger.queries.books import OpenBook
-from ledger.queries.configuration import Configuration, configuration
+from ledger.queries.configuration import Configuration, PointTypeFacts, configuration
+from ledger.queries.thresholds import limits_of, redeemed_today, worth
+from loyalty.secret import Secret
 from members import stages
-from members.errors import CardBlocked, StageForbids
+from members.errors import CardBlocked, StageForbids, StepUpRequired
 from members.models import Card
+from members.services import step_ups
+from members.services.step_ups import Leave
+from members.thresholds import Limits
 from partners.errors import OutletUnknown
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What is about to be redeemed, and by whose till."""
+
+    partner_id: int
+    point_type: PointTypeFacts
+    points: int
+    occurred_at: datetime
+    offline: bool = False
 
 
 def may_earn(book: OpenBook) -> None:
@@ -80,6 +100,58 @@ def in_time(
         raise TooOld(accepted_from=at - window)
     if occurred_at > at + configuration.future_tolerance:
         raise InFuture(accepted_to=at + configuration.future_tolerance)
+
+
+def stepped_up(
+    book: OpenBook,
+    settings: Configuration,
+    spending: Spending,
+    token: Secret | None,
+    *,
+    reference: str,
+) -> None:
+    """Ask for a step-up where the member's limits do; use one up that comes. A step.
+
+    Made last of all checks, under the book's lock, so that a refusal uses up nothing and
+    redemptions at once are seen by each other. Two statements at most, none where no limit holds.
+
+    :raises StepUpRequired: if it is above the limit by transaction, or with what was redeemed in
+        the day above the limit by day, and no step-up comes.
+    :raises StepUpInvalid: if one comes that is not good for it.
+    :raises OfflineFloor: if it was granted offline, where nobody can step up, above the floor.
+    """
+    assert connection.in_atomic_block
+    if token is not None:
+        assert book.book.posted_at is not None
+        leave = Leave(
+            "REDEEM",
+            spending.partner_id,
+            points=spending.points,
+            point_type=spending.point_type.code,
+        )
+        step_ups.spend(book.member.id, token, leave, on=reference, at=book.book.posted_at)
+        return
+    limits = limits_of(book.member, settings)
+    if limits.per_transaction is None and limits.per_day is None:
+        return
+    worth_of = worth(spending.point_type, spending.points, settings, spending.occurred_at)
+    floor = settings.offline_floor
+    if spending.offline and floor is not None and worth_of is not None and worth_of <= floor:
+        return
+    if worth_of is None or _is_above(limits, worth_of, book, settings):
+        if spending.offline:
+            raise OfflineFloor(floor=str(floor or Decimal("0.00")))
+        raise StepUpRequired(
+            purpose="REDEEM", points=spending.points, type_wanted=spending.point_type.code
+        )
+
+
+def _is_above(limits: Limits, value: Decimal, book: OpenBook, settings: Configuration) -> bool:
+    # Zero asks always, also where a few points are worth nothing.
+    each, day = limits.per_transaction, limits.per_day
+    if each is not None and (not each or value > each):
+        return True
+    return day is not None and (not day or redeemed_today(book.book, settings) + value > day)
 
 
 def note_activity(book: Book, configuration: Configuration, header: Header) -> None:

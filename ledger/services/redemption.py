@@ -24,8 +24,11 @@ from ledger.kernel.postings import capturable, capture, redeem
 from ledger.kernel.settlement import close_lock, release_lock
 from ledger.queries.books import Earlier, Lots, execute
 from ledger.queries.configuration import Configuration, PointTypeFacts, configuration, point_type_id
+from ledger.queries.thresholds import drafted_redemptions
 from ledger.services import checks, posting
+from ledger.services.checks import Spending
 from ledger.services.posting import Find, LockedBook
+from loyalty.secret import Secret
 from loyalty.services.use_case import use_case
 
 
@@ -49,6 +52,7 @@ class RedemptionRequest:
     offline: bool = False
     request_id: str | None = None
     reason: str | None = None
+    step_up: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def redeem_points(request: RedemptionRequest, *, at: datetime) -> Redeemed:
     :raises NotRedeemable, BelowMinimum, OffStep, LimitReached, NoRate, OfflineFloor: by the
         point type and the programme.
     :raises LockNotFound, LockResolved: if the lock is not the caller's, or holds nothing.
+    :raises StepUpRequired, StepUpInvalid: above the member's limits; see `checks.stepped_up`.
     :raises ReferenceConflict: if the reference names another redemption.
     """
     find = Find(request.partner_id, Kind.REDEMPTION, request.reference)
@@ -98,6 +103,13 @@ def post_redemption(book: LockedBook, request: RedemptionRequest, *, at: datetim
     points, value, currency = _price(request, point_type, settings)
     _check_amount(book, request, point_type, settings, points)
     on_credit = _shortfall(book, request, point_type, settings, points)
+    checks.stepped_up(
+        book,
+        settings,
+        Spending(request.partner_id, point_type, points, request.occurred_at, request.offline),
+        request.step_up,
+        reference=request.reference,
+    )
 
     header = Header(
         kind=Kind.REDEMPTION,
@@ -172,6 +184,7 @@ def _check_amount(
         raise OffStep(requested=points, step=point_type.step)
     if point_type.daily_limit is not None:
         used = redeemed_on_day(book.book.member_id, point_type.id, request.occurred_at, settings)
+        used += drafted_redemptions(book.book).get(point_type.id, 0)  # Of the same batch.
         if used + points > point_type.daily_limit:
             raise LimitReached(limit=point_type.daily_limit, used=used, requested=points)
 

@@ -13,12 +13,14 @@ from loyalty.api.fields import (
     Points,
     Reason,
     Reference,
+    StepUpToken,
     amount_of,
     check_instant,
 )
 from loyalty.caller import Caller
 from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
+from loyalty.secret import Secret
 
 
 class RedemptionBody(Body, kw_only=True):
@@ -36,6 +38,7 @@ class RedemptionBody(Body, kw_only=True):
     keep: bool = False
     offline: bool = False
     reason: Reason | None = None
+    step_up: StepUpToken | None = None
 
 
 def redemption_request(body: RedemptionBody, caller: Caller, request_id: str) -> RedemptionRequest:
@@ -64,4 +67,5 @@ def redemption_request(body: RedemptionBody, caller: Caller, request_id: str) ->
         offline=body.offline,
         request_id=request_id,
         reason=body.reason,
+        step_up=Secret(body.step_up) if body.step_up else None,
     )

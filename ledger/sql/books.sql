@@ -101,10 +101,11 @@ DECLARE
     v_later timestamptz;
 BEGIN
     SELECT m.id, m.number, m.stage, m.enrolled_by_id, m.currency, t.code AS tier,
-           p.epoch AS epoch, h.id AS house
+           p.epoch AS epoch, h.id AS house, r.per_transaction, r.per_day
     INTO v_member
     FROM members_member m
     LEFT JOIN members_tier t ON t.id = m.tier_id
+    LEFT JOIN members_redemptionthreshold r ON r.member_id = m.id
     CROSS JOIN loyalty_program p
     CROSS JOIN (SELECT id FROM partners_partner WHERE is_house) h
     WHERE m.id = p_member AND p.id = 1;
@@ -142,7 +143,8 @@ BEGIN
         'member', json_build_object(
             'id', v_member.id, 'number', v_member.number, 'stage', v_member.stage,
             'tier', v_member.tier, 'enrolled_by', v_member.enrolled_by_id,
-            'currency', v_member.currency),
+            'currency', v_member.currency, 'pin_above', v_member.per_transaction::text,
+            'pin_above_per_day', v_member.per_day::text),
         'house', v_member.house, 'epoch', v_member.epoch,
         'version', coalesce(v_book.version, 0), 'last_posted_at', v_book.last_posted_at,
         'due_at', v_book.due_at, 'later_due', v_later, 'activity', coalesce(v_book.activity, '{}'),

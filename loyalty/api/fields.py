@@ -24,6 +24,7 @@ _CURRENCY = r"^[A-Z]{3}" + END
 _PROVIDER = r"^[a-z][a-z0-9_-]{0,63}" + END
 _NUMBER = r"^[0-9]{1,20}" + END
 CARD = r"^[A-Za-z0-9]{1,32}" + END
+_PIN = r"^[0-9]{1,12}" + END
 
 # What a caller reads in place of a pattern: the code of the field's error, and a sentence.
 EXPLAINED = {
@@ -38,6 +39,7 @@ EXPLAINED = {
     _PROVIDER: ("NOT_IN_FORM", "Give the lower-case code of an identity provider"),
     _NUMBER: ("NOT_IN_FORM", "Give a member number: up to 20 digits"),
     CARD: ("NOT_IN_FORM", "Give a card number: up to 32 letters and digits"),
+    _PIN: ("NOT_IN_FORM", "Give a PIN: digits only"),
 }
 
 Code = Annotated[str, Meta(pattern=_CODE, description="A stored code.")]
@@ -52,6 +54,16 @@ Reference = Annotated[
 ]
 Short = Annotated[str, Meta(max_length=200, pattern=PLAIN)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=PLAIN)]
+Pin = Annotated[str, Meta(pattern=_PIN, description="As many digits as the programme asks for.")]
+StepUpToken = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=PLAIN,
+        description="What a verified PIN or a confirmed one-time code gave.",
+    ),
+]
 Reason = Annotated[str, Meta(min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
 Points = Annotated[
     int,

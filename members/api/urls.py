@@ -5,6 +5,7 @@ from django.urls import URLPattern, path, re_path
 from loyalty.api.paths import MEMBER
 from members.api.cards import CardViewSet
 from members.api.history import AccountHistoryViewSet
+from members.api.pins import PinViewSet, ThresholdViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 
 urlpatterns: list[URLPattern] = [
@@ -12,6 +13,9 @@ urlpatterns: list[URLPattern] = [
     path("cards/replace/", CardViewSet.as_view({"post": "replace"})),
     path("cards/block/", CardViewSet.as_view({"post": "report"})),
     re_path(MEMBER + r"/history/$", AccountHistoryViewSet.as_view({"get": "history"})),
+    re_path(MEMBER + r"/pin/$", PinViewSet.as_view({"put": "put"})),
+    re_path(MEMBER + r"/pin/verify/$", PinViewSet.as_view({"post": "verify"})),
+    re_path(MEMBER + r"/redemption-threshold/$", ThresholdViewSet.as_view({"put": "put"})),
     path("sessions/", SessionViewSet.as_view({"post": "open"})),
     path("sessions/refresh/", SessionViewSet.as_view({"post": "refresh"})),
     path("sessions/current/", CurrentSessionViewSet.as_view({"delete": "end"})),
