@@ -12,6 +12,8 @@ COPY . .
 # Collecting static files needs no secret of its own: this one never leaves the build.
 RUN DJANGO_SECRET_KEY=only-for-collecting-static-files-in-the-image-build-0123456789 \
     python manage.py collectstatic --noinput
+# Uploads wait here for their jobs; a volume that web server and worker share.
+RUN mkdir -p /app/var/uploads /app/var/import && chown laurel /app/var/uploads
 USER laurel
 EXPOSE 8000
 HEALTHCHECK CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health/live/')"

@@ -22,5 +22,9 @@ app.conf.beat_schedule = {
         "task": "loyalty.tasks.forget_old_keys",
         "schedule": crontab(minute="45", hour="3"),
     },
+    "forget old files": {
+        "task": "loyalty.tasks.forget_old_files",
+        "schedule": crontab(minute="55", hour="3"),
+    },
     "requeue lost jobs": {"task": "loyalty.tasks.requeue_lost_jobs", "schedule": 60.0},
 }

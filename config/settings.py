@@ -211,6 +211,15 @@ WHITENOISE_USE_FINDERS = LOCAL
 if LOCAL:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
+# Files that jobs work through. What is uploaded is kept in one folder, which web server and worker
+# share; what is put under the other one by hand may be named in its place.
+LAUREL_UPLOAD_FOLDER = Path(env("LAUREL_UPLOAD_FOLDER", default=str(BASE_DIR / "var" / "uploads")))
+LAUREL_IMPORT_FOLDER = Path(env("LAUREL_IMPORT_FOLDER", default=str(BASE_DIR / "var" / "import")))
+if LOCAL:
+    LAUREL_UPLOAD_FOLDER.mkdir(parents=True, exist_ok=True)
+# On its way in, a file lies where it is going to stay: moving it there costs nothing.
+FILE_UPLOAD_TEMP_DIR = str(LAUREL_UPLOAD_FOLDER) if LAUREL_UPLOAD_FOLDER.is_dir() else None
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
 SECURE_SSL_REDIRECT = not LOCAL and env.bool("SECURE_SSL_REDIRECT", default=True)

@@ -182,6 +182,16 @@ class NotAcceptable(LoyaltyError):
         super().__init__("Ask for application/json.")
 
 
+class FileMissing(NotFound):
+    """There is no such file under the import folder, or it was deleted since."""
+
+    code = "FILE_NOT_FOUND"
+    title = "File not found"
+
+    def __init__(self) -> None:
+        super().__init__("The import folder has no such file, or it was deleted meanwhile.")
+
+
 class ReferenceConflict(Conflict):
     """The reference was used for other content."""
 

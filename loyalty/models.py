@@ -259,3 +259,34 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.status}"
+
+
+class JobError(models.Model):
+    """A line of a job's input that came to nothing, and why. Found again, it is not kept twice."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="+", db_index=False)
+    line = models.BigIntegerField(help_text="Counted from 1.")
+    value = models.CharField(max_length=200, blank=True)
+    code = models.CharField(max_length=64)
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "line", "code"], name="loyalty_joberror_line")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.code}"
+
+
+class Upload(models.Model):
+    """A file that was sent to be worked through by a job, kept under a random name for a while."""
+
+    id = models.UUIDField(primary_key=True)
+    name = models.CharField(max_length=200, help_text="As its sender calls it; never a path.")
+    size = models.BigIntegerField()
+    created_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from loyalty.services import idempotency, jobs
+from loyalty.services import idempotency, job_errors, jobs, uploads
 
 
 @shared_task
@@ -16,3 +16,10 @@ def requeue_lost_jobs() -> None:
 def forget_old_keys() -> None:
     """Delete idempotency keys that are older than 30 days."""
     idempotency.forget_old(at=timezone.now())
+
+
+@shared_task
+def forget_old_files() -> None:
+    """Delete uploaded files that are older than a week, and errors of jobs older than 90 days."""
+    uploads.forget_old(at=timezone.now())
+    job_errors.forget_old(at=timezone.now())

@@ -25,6 +25,14 @@ def read_body(request: HttpRequest, shape: type[T]) -> T:
         raise ValidationFailed([FieldError("", "MISSING_BODY", "Send a JSON object.")])
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise UnsupportedMediaType
+    return parse(raw, shape)
+
+
+def parse(raw: bytes, shape: type[T]) -> T:
+    """Return JSON as `shape`.
+
+    :raises ValidationFailed: if it is not JSON, or not of the shape; names the field.
+    """
     decoder = _decoders.get(shape)
     if decoder is None:
         decoder = _decoders[shape] = msgspec.json.Decoder(shape)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.request import Request
 
 from loyalty.api.fields import Answer, Body
@@ -13,7 +13,8 @@ from loyalty.api.views import ProgramViewSet
 from loyalty.errors import NotFound
 from loyalty.models import Job
 from loyalty.scopes import Scope
-from loyalty.services import jobs
+from loyalty.services import job_errors, jobs
+from loyalty.spreadsheet import CSV
 
 
 class JobAnswer(Answer, kw_only=True):
@@ -30,11 +31,13 @@ class JobAnswer(Answer, kw_only=True):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    errors: str
 
 
 def job_answer(job: Job) -> JobAnswer:
     """Return a job as its address answers it."""
-    return JobAnswer(**{name: getattr(job, name) for name in JobAnswer.__struct_fields__})
+    fields = {name: getattr(job, name) for name in JobAnswer.__struct_fields__ if name != "errors"}
+    return JobAnswer(**fields, errors=f"/api/v1/jobs/{job.pk}/errors/")
 
 
 class NothingBody(Body, kw_only=True):
@@ -48,6 +51,7 @@ class JobViewSet(ProgramViewSet):
         "retrieve": Scope.PROGRAM_READ,
         "cancel": Scope.PROGRAM_READ,
         "restart": Scope.PROGRAM_READ,
+        "errors": Scope.PROGRAM_READ,
     }
 
     @operation("Get Job", answer=JobAnswer)
@@ -69,6 +73,15 @@ class JobViewSet(ProgramViewSet):
         jobs.restart(job)
         job.refresh_from_db()
         return self._answer(job)
+
+    @operation("Get Job Errors", answer=None)
+    def errors(self, request: Request, id: UUID) -> StreamingHttpResponse:  # noqa: A002
+        job = self._readable(id)
+        return StreamingHttpResponse(
+            job_errors.as_csv_of(job.pk),
+            content_type=CSV,
+            headers={"Content-Disposition": f'attachment; filename="job-{job.pk}-errors.csv"'},
+        )
 
     def _answer(self, job: Job) -> HttpResponse:
         return self.answer(job_answer(job))

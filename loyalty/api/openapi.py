@@ -60,24 +60,30 @@ def operation(  # Each is one fact of the contract; a class for them would say n
     name: str,
     *,
     body: type[msgspec.Struct] | None = None,
-    answer: type[msgspec.Struct],
+    answer: type[msgspec.Struct] | None,
     status: int = 200,
     query: type[msgspec.Struct] | None = None,
     replays: bool = False,
     starts_job: type[msgspec.Struct] | None = None,
+    takes_file: bool = False,
     errors: Iterable[type[LoyaltyError]] = (),
 ) -> Callable[[F], F]:
     """Describe an action: its name as in the catalogue, the shapes it takes and gives.
 
+    Without an `answer` it is a CSV file. What `takes_file` is sent as JSON, or as a form of two
+    parts: `mapping`, which is that JSON, and `file`.
     A posting `replays`: the same reference and content answer 200 with the first outcome.
     `starts_job` is the answer of a call that is too large to be made at once: 202 and a job.
     `errors` are the refusals a caller of this operation must know, beyond those of every one.
     """
     _shapes.update(shape for shape in (body, answer, starts_job, Problem) if shape)
-    responses: dict[Any, Any] = {
-        (status, "application/json"): OpenApiResponse(_ref(answer), HTTPStatus(status).phrase)
-    }
-    if replays:
+    phrase = HTTPStatus(status).phrase
+    responses: dict[Any, Any] = (
+        {(status, "application/json"): OpenApiResponse(_ref(answer), phrase)}
+        if answer
+        else {(status, "text/csv"): OpenApiResponse({"type": "string"}, phrase)}
+    )
+    if replays and answer:
         responses[200, "application/json"] = OpenApiResponse(
             _ref(answer), "Posted before: the first answer again, with `Idempotent-Replayed: true`."
         )
@@ -98,10 +104,22 @@ def operation(  # Each is one fact of the contract; a class for them would say n
     return extend_schema(
         summary=name,
         operation_id=name.lower().replace(" ", "_").replace("/", "_"),
-        request={"application/json": _ref(body)} if body else None,
+        request=_request(body, takes_file) if body else None,
         responses=responses,
         parameters=_parameters(query) if query else None,
     )
+
+
+def _request(body: type[msgspec.Struct], takes_file: bool) -> dict[str, Any]:
+    request: dict[str, Any] = {"application/json": _ref(body)}
+    if takes_file:
+        parts = {"mapping": _ref(body), "file": {"type": "string", "format": "binary"}}
+        request["multipart/form-data"] = {
+            "type": "object",
+            "properties": parts,
+            "required": list(parts),
+        }
+    return request
 
 
 def _ref(shape: type) -> dict[str, str]:

@@ -5,7 +5,7 @@ already is left alone, and one that is over stays over until somebody restarts i
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -20,7 +20,8 @@ from kombu.exceptions import OperationalError as BrokerAway
 
 from loyalty.errors import InternalError, LoyaltyError
 from loyalty.models import Job
-from loyalty.services import outbox
+from loyalty.services import job_errors, outbox
+from loyalty.services.job_errors import Rejected
 
 log = logging.getLogger(__name__)
 LOST_AFTER = timedelta(minutes=5)
@@ -86,6 +87,14 @@ class Running:
         """
         for name, count in counts.items():
             self.job.result[name] = self.job.result.get(name, 0) + count
+
+    def reject(self, lines: Sequence[Rejected]) -> None:
+        """Keep lines of the input that came to nothing, up to a bound; see `job_errors.keep`.
+
+        A chunk that is worked through again after a crash keeps none of them twice. They are not
+        counted here: `add` is noted with the position, and these may be committed before it.
+        """
+        job_errors.keep(self.job.pk, lines)
 
 
 def start(

@@ -195,6 +195,7 @@ BEYOND: tuple[Operation, ...] = (
     _row("Adjust Points", S.POINTS_ADJUST, "POST /transactions/adjust/"),
     _row("Transaction Batch", S.POINTS_EARN, "POST /transactions/batch/"),
     _row("Get Job", S.PROGRAM_READ, f"GET /jobs/{ID}/"),
+    _row("Get Job Errors", S.PROGRAM_READ, f"GET /jobs/{ID}/errors/"),
     _row("Cancel Job", S.PROGRAM_READ, f"POST /jobs/{ID}/cancel/"),
     _row("Restart Job", S.PROGRAM_READ, f"POST /jobs/{ID}/restart/"),
     _row("Void Transaction", S.POINTS_REVERSE, "POST /transactions/void/"),

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from loyalty.models import Job
-from loyalty.services import jobs
+from loyalty.services import job_errors, jobs
+from loyalty.services.job_errors import Rejected
 
 
 @pytest.fixture
@@ -40,3 +41,22 @@ def test_the_timetables_jobs_are_not_the_apis_to_stop(house, job):
 
     assert house.post(f"/jobs/{job.pk}/cancel/", {}).status_code == 404
     assert Job.objects.get().status == "PENDING"
+
+
+def test_the_lines_that_came_to_nothing_are_a_csv_file(house, till, job):
+    job_errors.keep(job.pk, [Rejected(3, "=1+1", "UNKNOWN_MEMBER", "Nobody, or gone")])
+    url = house.get(f"/jobs/{job.pk}/").json()["errors"].removeprefix("/api/v1")
+
+    answer = house.get(url)
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer["Content-Disposition"] == f'attachment; filename="job-{job.pk}-errors.csv"'
+    assert b"".join(answer) == (
+        b'line,value,code,reason\r\n3,\'=1+1,UNKNOWN_MEMBER,"Nobody, or gone"\r\n'
+    )
+    assert till.get(url).status_code == 404
+
+
+def test_a_job_without_errors_has_an_empty_list(house, job):
+    assert b"".join(house.get(f"/jobs/{job.pk}/errors/")) == b"line,value,code,reason\r\n"
