@@ -8,13 +8,11 @@ import pytest
 from ledger.models import Transaction
 from loyalty.models import Program
 from members.models import Activity, RedemptionThreshold, StepUp
-from tests.api.test_statement_counts import statements
 from tests.factories.credentials import PIN, limits, with_pin
 from tests.factories.ledger import balance, give
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory
 
-__all__ = ["statements"]
 URL = "/transactions/redeem/"
 
 

@@ -2,10 +2,7 @@
 
 import pytest
 
-from tests.api.test_statement_counts import statements
 from tests.factories.credentials import PASSWORD, with_password
-
-__all__ = ["statements"]
 
 
 @pytest.fixture
