@@ -34,6 +34,11 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
     "Programme": [
         ("Settings", "settings", "loyalty_program"),
         ("Products and masters", "category", "loyalty_master"),
+        ("Languages", "translate", "loyalty_language"),
+        ("Currencies", "payments", "loyalty_currency"),
+        ("Communication", "mail", "loyalty_communicationcategory"),
+        ("Channels", "send", "loyalty_communicationchannel"),
+        ("Identity providers", "fingerprint", "loyalty_identityprovider"),
         ("Jobs", "schedule", "loyalty_job"),
         ("Staff", "badge", "loyalty_user"),
     ],

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, re_path
 
 from ledger.api.adjustments import AdjustmentViewSet, PointLockViewSet
 from ledger.api.cards import CardValidationViewSet
+from ledger.api.program import PointTypeViewSet
 from ledger.api.redemption import RedemptionViewSet
 from ledger.api.standing import StandingViewSet
 from ledger.api.statements import StatementViewSet
@@ -11,6 +12,7 @@ from loyalty.api.paths import MEMBER
 
 urlpatterns: list[URLPattern] = [
     path("cards/validate/", CardValidationViewSet.as_view({"post": "validate"})),
+    path("program/point-types/", PointTypeViewSet.as_view({"get": "point_types"})),
     path("transactions/redeem/", RedemptionViewSet.as_view({"post": "redeem"})),
     path("transactions/lock/", PointLockViewSet.as_view({"post": "lock"})),
     path("transactions/unlock/", PointLockViewSet.as_view({"post": "unlock"})),

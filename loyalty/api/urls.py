@@ -3,8 +3,14 @@
 from django.urls import URLPattern, path
 
 from loyalty.api.jobs import JobViewSet
+from loyalty.api.program import ProgramDetailsViewSet
 
 urlpatterns: list[URLPattern] = [
+    path("program/", ProgramDetailsViewSet.as_view({"get": "program"})),
+    path("program/languages/", ProgramDetailsViewSet.as_view({"get": "languages"})),
+    path("program/communication-categories/", ProgramDetailsViewSet.as_view({"get": "categories"})),
+    path("program/communication-channels/", ProgramDetailsViewSet.as_view({"get": "channels"})),
+    path("program/identity-providers/", ProgramDetailsViewSet.as_view({"get": "providers"})),
     path("jobs/<uuid:id>/", JobViewSet.as_view({"get": "retrieve"}), name="job"),
     path("jobs/<uuid:id>/errors/", JobViewSet.as_view({"get": "errors"})),
     path("jobs/<uuid:id>/cancel/", JobViewSet.as_view({"post": "cancel"})),

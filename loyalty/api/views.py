@@ -1,5 +1,6 @@
 """The base of every viewset: a body in, one call, an answer out."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -21,6 +22,12 @@ from loyalty.services import idempotency
 
 _VERSION_TAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _names(known: str, tag: str) -> bool:
+    """Whether `If-None-Match` names a tag; there, weak and strong ones are alike (RFC 9110)."""
+    tags = {each.strip().removeprefix("W/") for each in known.split(",")}
+    return "*" in tags or tag.removeprefix("W/") in tags
 
 
 class ProgramViewSet(ViewSetMixin, APIView):
@@ -132,6 +139,21 @@ class ProgramViewSet(ViewSetMixin, APIView):
         """Return a struct as JSON."""
         body = msgspec.json.encode(content)
         return HttpResponse(body, status=status, content_type="application/json", headers=headers)
+
+    def answer_known(
+        self, content: Any, *, tag: str | None = None, headers: dict[str, str] | None = None
+    ) -> HttpResponse:
+        """Return a struct as JSON with its ETag, or 304 to a caller whose `If-None-Match` has it.
+
+        `tag` is the version that `If-Match` takes; without one, a weak tag is made of the content.
+        """
+        body = msgspec.json.encode(content)
+        weak = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+        more = {**(headers or {}), "ETag": weak if tag is None else f'"{tag}"'}
+        known = self.request.headers.get("If-None-Match")
+        if known is not None and _names(known, more["ETag"]):
+            return HttpResponse(status=304, headers=more)
+        return HttpResponse(body, content_type="application/json", headers=more)
 
     def posted(self, content: Any, *, replayed: bool) -> HttpResponse:
         """Answer a posting: 201 when it is new, 200 and a header when it had been posted before."""

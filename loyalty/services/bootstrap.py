@@ -1,11 +1,21 @@
 """What must be there before anything runs. Safe to repeat."""
 
 from fnmatch import fnmatchcase
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
+from django.db.models import Model
 
-from loyalty.models import IdentityProvider, MasterEntity, Program
+from loyalty.models import (
+    CommunicationCategory,
+    CommunicationChannel,
+    Currency,
+    IdentityProvider,
+    Language,
+    MasterEntity,
+    Program,
+)
 
 # Patterns of `app.permission`. Nobody but a superuser administers staff: who may change users can
 # make a superuser of anyone.
@@ -22,6 +32,10 @@ GROUPS = {
         "partners.view_*",
         "loyalty.*_program",
         "loyalty.*_identityprovider",
+        "loyalty.*_language",
+        "loyalty.*_currency",
+        "loyalty.*_communicationcategory",
+        "loyalty.*_communicationchannel",
         "loyalty.*_master",
         "loyalty.*_masterentity",
         "loyalty.view_job",
@@ -70,6 +84,57 @@ GROUPS = {
     ],
 }
 
+# ISO 4217: the currencies whose minor unit is not a hundredth.
+NO_DECIMALS = frozenset(
+    [
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "UYI",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    ]
+)
+THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+
+ENTITIES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("product", "Product", {"brand": {"type": "TEXT"}, "size": {"type": "TEXT"}}),
+    ("category", "Category", {}),
+)
+PROVIDERS: tuple[dict[str, Any], ...] = (
+    {"code": "email", "name": "E-mail", "kind": "EMAIL", "verified": "CODE"},
+    {"code": "phone", "name": "Phone", "kind": "PHONE", "verified": "CODE"},
+    {"code": "app", "name": "App", "kind": "APP"},
+)
+CATEGORIES: tuple[dict[str, Any], ...] = (
+    {"code": "marketing", "name": "Offers and news"},
+    {
+        "code": "service",
+        "name": "The membership itself",
+        "consent_default": True,
+        "legal_basis": "CONTRACT",
+    },
+    {"code": "partner-sharing", "name": "Sharing the profile with partners", "needs_proof": True},
+)
+CHANNELS: tuple[dict[str, Any], ...] = (
+    {"code": "email", "name": "E-mail", "needs_verified_contact": True},
+    {"code": "sms", "name": "SMS", "needs_verified_contact": True},
+    {"code": "push", "name": "Push"},
+    {"code": "post", "name": "Post"},
+    {"code": "messenger", "name": "Messenger"},
+)
+
 
 def install() -> None:
     """Make the programme's row, its identity providers, its first masters and the staff groups."""
@@ -83,12 +148,32 @@ def install() -> None:
     )
     # Until points were posted, the setting may still be put right.
     Program.objects.filter(time_zone_fixed=False).update(time_zone=settings.LAUREL_TIME_ZONE)
-    providers = (("email", "E-mail", "EMAIL"), ("phone", "Phone", "PHONE"), ("app", "App", "APP"))
-    for code, name, kind in providers:
-        IdentityProvider.objects.get_or_create(code=code, defaults={"name": name, "kind": kind})
-    for code, name in (("product", "Product"), ("category", "Category")):
-        MasterEntity.objects.get_or_create(code=code, defaults={"name": name})
+    _install_lookups()
+    for code, name, schema in ENTITIES:
+        MasterEntity.objects.get_or_create(code=code, defaults={"name": name, "schema": schema})
     install_groups()
+
+
+def _install_lookups() -> None:
+    """Make the first rows of the look-up lists; what is there is the programme's own."""
+    if not Language.objects.exists():
+        Language.objects.create(code="en", name="English", is_default=True)
+    currency = settings.LAUREL_CURRENCY
+    Currency.objects.get_or_create(
+        code=currency,
+        defaults={
+            "name": currency,
+            "decimals": 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2,
+        },
+    )
+    lists: tuple[tuple[type[Model], tuple[dict[str, Any], ...]], ...] = (
+        (IdentityProvider, PROVIDERS),
+        (CommunicationCategory, CATEGORIES),
+        (CommunicationChannel, CHANNELS),
+    )
+    for model, rows in lists:
+        for row in rows:
+            model._default_manager.get_or_create(code=row["code"], defaults=row)
 
 
 def install_groups() -> None:

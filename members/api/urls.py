@@ -6,9 +6,11 @@ from loyalty.api.paths import MEMBER
 from members.api.cards import CardViewSet
 from members.api.history import AccountHistoryViewSet
 from members.api.pins import PinViewSet, ThresholdViewSet
+from members.api.program import TierLadderViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 
 urlpatterns: list[URLPattern] = [
+    path("program/tiers/", TierLadderViewSet.as_view({"get": "tiers"})),
     re_path(MEMBER + r"/cards/$", CardViewSet.as_view({"post": "issue"})),
     path("cards/replace/", CardViewSet.as_view({"post": "replace"})),
     path("cards/block/", CardViewSet.as_view({"post": "report"})),

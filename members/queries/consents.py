@@ -2,7 +2,7 @@
 
 from members.models import Consent
 
-SHARING = "PARTNER-SHARING"  # Who agrees to it lets every partner see the profile.
+SHARING = "partner-sharing"  # Who agrees to it lets every partner see the profile.
 
 
 def consents_of(member_id: int) -> list[Consent]:

@@ -15,7 +15,7 @@ AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SECRETS = ("Ann", "Lee", "ann@example.org", "+43", "1990", "Vienna", "6275000000000017")
 
 
-def consent(member, given, category="PARTNER-SHARING", channel="", at=AT):
+def consent(member, given, category="partner-sharing", channel="", at=AT):
     return Consent.objects.create(
         member=member,
         category=category,

@@ -1,0 +1,37 @@
+"""The tables of the programme itself."""
+
+from loyalty.models.change import Attempt, IdempotencyKey
+from loyalty.models.codes import CODE, CURRENCY, LANGUAGE, SLUG
+from loyalty.models.job import Job, JobError, Upload
+from loyalty.models.lookups import (
+    CommunicationCategory,
+    CommunicationChannel,
+    Currency,
+    IdentityProvider,
+    Language,
+)
+from loyalty.models.master import Master, MasterEntity
+from loyalty.models.outbox import OutboxEvent
+from loyalty.models.program import Program, User
+
+__all__ = [
+    "CODE",
+    "CURRENCY",
+    "LANGUAGE",
+    "SLUG",
+    "Attempt",
+    "CommunicationCategory",
+    "CommunicationChannel",
+    "Currency",
+    "IdempotencyKey",
+    "IdentityProvider",
+    "Job",
+    "JobError",
+    "Language",
+    "Master",
+    "MasterEntity",
+    "OutboxEvent",
+    "Program",
+    "Upload",
+    "User",
+]

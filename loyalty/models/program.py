@@ -1,0 +1,93 @@
+"""The programme itself: its settings and its staff."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+
+class User(AbstractUser):
+    """A person of the staff. Members are never users."""
+
+
+class Program(models.Model):
+    """The settings of the one programme that this deployment runs; a single row."""
+
+    class DuplicatePolicy(models.TextChoices):
+        REFUSE = "REFUSE", "Refuse the enrolment"
+        RETURN = "RETURN", "Return the member who is there"
+        FLAG = "FLAG", "Enrol, and flag both for a merge"
+
+    class ClosingBalance(models.TextChoices):
+        FORFEIT = "FORFEIT", "Points are forfeited"
+        KEEP = "KEEP", "Points stay until they expire"
+
+    name = models.CharField(max_length=200)
+    time_zone = models.CharField(max_length=64, help_text="Local days are counted in it.")
+    time_zone_fixed = models.BooleanField(default=False, help_text="Set by the first posting.")
+    currency = models.CharField(max_length=3)
+    epoch = models.BigIntegerField(
+        default=1, help_text="Counts changes of what processes keep in memory."
+    )
+    accepted_lateness = models.DurationField(default=timedelta(days=30))
+    future_tolerance = models.DurationField(default=timedelta(minutes=5))
+    offline_window = models.DurationField(default=timedelta(days=7))
+    offline_floor = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    claim_window = models.DurationField(default=timedelta(days=7))
+    redemption_grace = models.DurationField(null=True, blank=True)
+    duplicate_policy = models.CharField(
+        max_length=8,
+        choices=DuplicatePolicy.choices,
+        default=DuplicatePolicy.REFUSE,
+        help_text="When somebody enrols with a contact that a member has.",
+    )
+    minimum_age = models.PositiveSmallIntegerField(null=True, blank=True)
+    phone_region = models.CharField(
+        max_length=2, default="AT", help_text="Where phone numbers without a country code are from."
+    )
+    member_schema = models.JSONField(
+        default=dict, blank=True, help_text="The programme's own attributes of members."
+    )
+    confirm_contact = models.BooleanField(
+        default=False, help_text="New members stay PENDING until they confirm a contact."
+    )
+    several_cards = models.BooleanField(default=True, help_text="A member may hold several cards.")
+    lost_card_grace = models.DurationField(
+        default=timedelta(days=7), help_text="How long late sales on a lost card are accepted."
+    )
+    session_lives = models.DurationField(default=timedelta(minutes=30))
+    refresh_lives = models.DurationField(default=timedelta(days=30))
+    pin_digits = models.PositiveSmallIntegerField(
+        default=4, validators=[MinValueValidator(4), MaxValueValidator(12)]
+    )
+    step_up_lives = models.DurationField(default=timedelta(minutes=5))
+    password_steps_up = models.BooleanField(
+        default=False, help_text="A password may stand in for the PIN."
+    )
+    pin_above = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Redemptions worth more need a PIN, unless the member set another limit.",
+    )
+    pin_above_per_day = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    pin_above_at_most = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="The highest limit a member may set.",
+    )
+    closing_balance = models.CharField(
+        max_length=8, choices=ClosingBalance.choices, default=ClosingBalance.FORFEIT
+    )
+
+    class Meta:
+        verbose_name = "programme"
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="loyalty_program_single")]
+
+    def __str__(self) -> str:
+        return self.name
