@@ -7,6 +7,7 @@ from members.models.consent import Consent
 from members.models.currency import MemberCurrency
 from members.models.enrolment import DuplicateFlag, Enrolment
 from members.models.member import Member
+from members.models.segment import Segment, SegmentMember
 from members.models.session import Credential, Session
 from members.models.stage import StagePermission
 from members.models.tier import Tier
@@ -25,6 +26,8 @@ __all__ = [
     "MemberCurrency",
     "RedemptionThreshold",
     "ReleasedAlias",
+    "Segment",
+    "SegmentMember",
     "Session",
     "StagePermission",
     "StepUp",
