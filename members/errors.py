@@ -233,3 +233,76 @@ class AboveMaximum(Refused):
             at_most=at_most,
             currency=currency,
         )
+
+
+class ProviderNotFound(NotFound):
+    """The programme has no such identity provider."""
+
+    code = "PROVIDER_NOT_FOUND"
+    title = "Identity provider not found"
+
+    def __init__(self) -> None:
+        super().__init__("No such identity provider.")
+
+
+class ProviderInactive(Refused):
+    """No new aliases of this identity provider are taken."""
+
+    code = "PROVIDER_INACTIVE"
+    title = "Identity provider inactive"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"No new aliases of {provider} are taken.", provider=provider)
+
+
+class AliasTaken(Conflict):
+    """The value is another member's, or was until lately."""
+
+    code = "ALIAS_TAKEN"
+    title = "Alias taken"
+
+    def __init__(self) -> None:
+        super().__init__("This value is in use, or was until lately.")
+
+
+class AliasNotFound(NotFound):
+    """The value is not an alias of the member."""
+
+    code = "ALIAS_NOT_FOUND"
+    title = "Alias not found"
+
+    def __init__(self) -> None:
+        super().__init__("The member has no such alias.")
+
+
+class AliasLimitReached(Refused):
+    """The member has as many aliases of the provider as it allows."""
+
+    code = "ALIAS_LIMIT_REACHED"
+    title = "Too many aliases"
+
+    def __init__(self, *, at_most: int) -> None:
+        super().__init__(
+            f"A member has at most {at_most} here. Name in `replaces` which one goes.",
+            at_most=at_most,
+        )
+
+
+class AliasProofNeeded(Refused):
+    """A member has to prove that an e-mail address or a phone number is theirs."""
+
+    code = "ALIAS_PROOF_NEEDED"
+    title = "Proof needed"
+
+    def __init__(self) -> None:
+        super().__init__("Confirm this contact first, and send the verification's id as `proof`.")
+
+
+class AliasProofInvalid(Refused):
+    """What was sent as proof does not prove that the value is the member's."""
+
+    code = "ALIAS_PROOF_INVALID"
+    title = "Proof invalid"
+
+    def __init__(self) -> None:
+        super().__init__("No confirmed verification of this value is known by this id.")

@@ -1,6 +1,5 @@
 """The programme's look-up lists: languages, currencies, communication, identity providers."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +9,12 @@ from django.db import models
 from django.db.models import F, Q
 
 from loyalty.models.codes import CURRENCY, LANGUAGE, SLUG
+from loyalty.patterns import check_pattern
 
 
 def regular_expression(pattern: str) -> None:
-    """:raises ValidationError: if a pattern is no regular expression."""
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValidationError(f"This is no regular expression: {error}.") from None
+    """:raises ValidationError: if a pattern is none that can be matched in linear time."""
+    check_pattern(pattern)
 
 
 def texts_by_language(value: Any) -> None:

@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, path, re_path
 
-from loyalty.api.paths import MEMBER
+from loyalty.api.paths import MEMBER, PROVIDER
 from members.api.cards import CardViewSet
 from members.api.history import AccountHistoryViewSet
 from members.api.pins import PinViewSet, ThresholdViewSet
+from members.api.profile import IdentityViewSet
 from members.api.program import TierLadderViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 
@@ -14,6 +15,10 @@ urlpatterns: list[URLPattern] = [
     re_path(MEMBER + r"/cards/$", CardViewSet.as_view({"post": "issue"})),
     path("cards/replace/", CardViewSet.as_view({"post": "replace"})),
     path("cards/block/", CardViewSet.as_view({"post": "report"})),
+    re_path(
+        MEMBER + rf"/aliases/{PROVIDER}/$",
+        IdentityViewSet.as_view({"put": "bind", "delete": "remove"}),
+    ),
     re_path(MEMBER + r"/history/$", AccountHistoryViewSet.as_view({"get": "history"})),
     re_path(MEMBER + r"/pin/$", PinViewSet.as_view({"put": "put"})),
     re_path(MEMBER + r"/pin/verify/$", PinViewSet.as_view({"post": "verify"})),
