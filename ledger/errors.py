@@ -16,6 +16,16 @@ class TransactionNotFound(NotFound):
         super().__init__("No such transaction. If it was sent just now, send this again later.")
 
 
+class BookMoved(Conflict):
+    """A member was merged while the call was under way: its points are elsewhere now."""
+
+    code = "BOOK_MOVED"
+    title = "The points have moved"
+
+    def __init__(self) -> None:
+        super().__init__("One of the members was merged just now. Read both again.")
+
+
 class LockNotFound(NotFound):
     """The lock is not here, or not the caller's."""
 

@@ -238,7 +238,8 @@ class Lot(models.Model):
     available_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     expiry = models.CharField(max_length=64, default="", blank=True)
-    origin = models.UUIDField(null=True)
+    origin = models.UUIDField(null=True, help_text="The sale, where its transaction is not it.")
+    moved_from = models.UUIDField(null=True, help_text="The lot it goes on with, after a merge.")
 
     class Meta:
         constraints = [
@@ -263,7 +264,10 @@ class Lot(models.Model):
                 fields=["member", "point_type", "expires_at", "version", "seq"],
                 condition=Q(open=True),
                 name="lot_spending_order",
-            )
+            ),
+            models.Index(
+                fields=["moved_from"], condition=Q(moved_from__isnull=False), name="lot_moved_from"
+            ),
         ]
 
     def __str__(self) -> str:

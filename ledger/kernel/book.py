@@ -64,7 +64,11 @@ class Account(msgspec.Struct):
 
 
 class Lot(msgspec.Struct):
-    """What one promotion version gave in one transaction, and what is left of it."""
+    """What one promotion version gave in one transaction, and what is left of it.
+
+    `origin` is the sale that it belongs to, where its own transaction is not the sale.
+    `moved_from` is the lot whose points it goes on with, after a merge.
+    """
 
     id: UUID
     point_type: int
@@ -81,6 +85,7 @@ class Lot(msgspec.Struct):
     available: int = 0
     locked: int = 0
     origin: UUID | None = None
+    moved_from: UUID | None = None
 
     @property
     def left(self) -> int:
@@ -314,6 +319,33 @@ def _change_of_holding(entry: Entry, point_type: int) -> int:
 
 
 _HELD = _OF_LOTS | {Bucket.DEBT}
+
+
+def continued(book: Book, transaction: Transaction, lot: Lot, points: int) -> Lot:
+    """Return a new, still empty lot for `points` of a lot that is, or was, another member's.
+
+    It has the dates, the promotion version, the partner and the sale of the lot it goes on with.
+    """
+    follower = Lot(
+        id=uuid_utils.compat.uuid7(),
+        point_type=lot.point_type,
+        transaction_id=transaction.id,
+        version=transaction.version,
+        seq=sum(each.transaction_id == transaction.id for each in book.lots.values()),
+        promotion_version=lot.promotion_version,
+        partner_id=lot.partner_id,
+        granted=points,
+        available_at=lot.available_at,
+        expires_at=lot.expires_at,
+        expiry=lot.expiry,
+        origin=lot.origin or lot.transaction_id,
+        moved_from=lot.id,
+    )
+    book.lots[follower.id] = follower
+    book.new_lots.add(follower.id)
+    if "/ACTIVITY/" in lot.expiry and lot.expiry not in book.activity:
+        book.activity.append(lot.expiry)
+    return follower
 
 
 def pay_debt(book: Book, transaction: Transaction, point_type: int) -> None:

@@ -1,12 +1,12 @@
 """Undoing what was posted: the mirror of an earn, and of a redemption on its original lots."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from ledger.kernel.book import Book, Bucket, Entry, Lot, Transaction, move
+from ledger.kernel.book import Book, Bucket, Entry, Lot, Transaction, continued, move
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -24,6 +24,29 @@ class Spent(msgspec.Struct, frozen=True):
         Expired and reversed points are not in it: they are never taken twice.
         """
         return self.redeemed + self.paid - self.owed - self.forgiven
+
+
+class Family(msgspec.Struct):
+    """A lot that was granted, with what merges made of it.
+
+    `root` is the granted one, on this book or on that of a member merged into it; `lots` are
+    those on this book that hold what is left, the root itself where nothing was merged.
+    """
+
+    root: Lot
+    lots: list[Lot]
+    spent: Spent
+
+    @property
+    def left(self) -> int:
+        return sum(lot.left for lot in self.lots)
+
+
+def take_back_of(book: Book, transaction: Transaction, family: Family, points: int) -> int:
+    """Move up to `points` of a family to REVERSED; return how many it no longer had."""
+    for lot in family.lots:
+        points = take_back(book, transaction, lot, points)
+    return points
 
 
 def take_back(book: Book, transaction: Transaction, lot: Lot, points: int) -> int:
@@ -49,7 +72,10 @@ def take_back(book: Book, transaction: Transaction, lot: Lot, points: int) -> in
 
 
 def charge(book: Book, transaction: Transaction, lot: Lot, points: int) -> None:
-    """Owe points of a lot that were spent: DEBT to REVERSED, which leaves the lot as it is."""
+    """Owe points of a lot that were spent: DEBT to REVERSED, which leaves the lot as it is.
+
+    So the lot may be one that a merged member's book still holds: a family's root.
+    """
     move(book, transaction, lot, Bucket.DEBT, Bucket.REVERSED, points)
 
 
@@ -94,12 +120,14 @@ def restore(
     *,
     payers: Callable[[], Iterable[tuple[UUID, int]]],
     grace_until: datetime | None,
+    away: Mapping[UUID, Lot],
 ) -> list[Restored]:
     """Undo `points` of a redemption, the last spent first, on the lots they came from.
 
     So a part taken back leaves the books as if less had been redeemed. `spent` are the
     redemption's entries net of earlier reversals, in posting order; `payers` yields the lots
-    that paid debt, latest first, with what each paid, and is asked only if debt was paid.
+    that paid debt, latest first, with what each paid, and is asked only if debt was paid. `away`
+    are the lots of members merged since: their points come back as new lots of this book.
     """
     restored = []
     for entry in reversed(list(spent)):
@@ -109,10 +137,10 @@ def restore(
         points -= share
         if entry.lot is None:
             restored += _forgive_credit(
-                book, transaction, entry.point_type, share, payers, grace_until
+                book, transaction, entry.point_type, share, payers, grace_until, away
             )
         else:
-            lot = book.lots[entry.lot]
+            lot = _own_lot(book, transaction, entry.lot, share, away)
             move(book, transaction, lot, Bucket.REDEEMED, Bucket.AVAILABLE, share)
             restored.append(_date(book, transaction, lot, share, grace_until))
     assert points == 0, "a reversal takes back no more than was redeemed"
@@ -126,6 +154,7 @@ def _forgive_credit(  # Six facts decide it; a class for them would hide the two
     points: int,
     payers: Callable[[], Iterable[tuple[UUID, int]]],
     grace_until: datetime | None,
+    away: Mapping[UUID, Lot],
 ) -> list[Restored]:
     """Undo a shortfall: REDEEMED to DEBT, and what was already paid back to who paid it."""
     account = book.account(point_type)
@@ -136,12 +165,19 @@ def _forgive_credit(  # Six facts decide it; a class for them would hide the two
         share = min(overpaid, paid)
         if not share:
             continue
-        lot = book.lots[lot_id]
+        lot = _own_lot(book, transaction, lot_id, share, away)
         move(book, transaction, lot, Bucket.DEBT, Bucket.AVAILABLE, share)
         restored.append(_date(book, transaction, lot, share, grace_until))
         overpaid -= share
     assert overpaid == 0, "debt was paid by no lot"
     return restored
+
+
+def _own_lot(
+    book: Book, transaction: Transaction, lot_id: UUID, points: int, away: Mapping[UUID, Lot]
+) -> Lot:
+    lot = book.lots.get(lot_id)
+    return lot if lot is not None else continued(book, transaction, away[lot_id], points)
 
 
 def _date(

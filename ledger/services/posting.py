@@ -178,19 +178,22 @@ def settle(book: LockedBook) -> None:
 def load_lots(book: LockedBook, lot_ids: Iterable[UUID]) -> list[Lot]:
     """Return these lots, open or not, reading those that the book does not hold yet.
 
-    They are read after the lock, in a later snapshot, so they are as the lock found them.
+    They are read after the lock, in a later snapshot, so they are as the lock found them. Those
+    of members who were merged into this one are kept apart, in `away`: nothing of them is left.
     """
     wanted = list(dict.fromkeys(lot_ids))
-    if missing := [key for key in wanted if key not in book.book.lots]:
+    own, away = book.book.lots, book.away
+    if missing := [key for key in wanted if key not in own and key not in away]:
         row = execute(
-            "SELECT coalesce(json_agg(to_jsonb(l) - '{open,member_id,point_type_id}'::text[]"
-            " || jsonb_build_object('point_type', l.point_type_id)), '[]')::text"
-            " FROM ledger_lot l WHERE l.member_id = %s AND l.id = ANY(%s)",
+            "SELECT coalesce(json_agg(json_build_array(l.member_id,"
+            " to_jsonb(l) - '{open,member_id,point_type_id}'::text[]"
+            " || jsonb_build_object('point_type', l.point_type_id))), '[]')::text"
+            " FROM ledger_lot l WHERE l.member_id = ANY (ledger_merged(%s)) AND l.id = ANY(%s)",
             (book.book.member_id, missing),
         )
-        for lot in msgspec.json.decode(row[0], type=list[Lot]):
-            book.book.lots[lot.id] = lot
-    return [book.book.lots[key] for key in wanted]
+        for member_id, lot in msgspec.json.decode(row[0], type=list[tuple[int, Lot]]):
+            (own if member_id == book.book.member_id else away)[lot.id] = lot
+    return [own.get(key) or away[key] for key in wanted]
 
 
 def write(book: LockedBook, *, alongside: Sequence[Alongside] = ()) -> None:

@@ -199,7 +199,8 @@ def redeemed_on_day(
     row = execute(
         "SELECT coalesce(sum(CASE WHEN e.target = %s THEN e.points ELSE -e.points END), 0)::bigint"
         " FROM ledger_transaction t JOIN ledger_entry e ON e.transaction_id = t.id"
-        " WHERE t.member_id = %s AND e.point_type_id = %s AND (e.source = %s OR e.target = %s)"
+        " WHERE t.member_id = ANY (ledger_merged(%s)) AND e.point_type_id = %s"
+        " AND (e.source = %s OR e.target = %s)"
         " AND coalesce((SELECT o.occurred_at FROM ledger_transaction o WHERE o.id = t.original),"
         " t.occurred_at) >= %s AND coalesce((SELECT o.occurred_at FROM ledger_transaction o"
         " WHERE o.id = t.original), t.occurred_at) < %s",
@@ -238,7 +239,7 @@ def _lock_of(book: LockedBook, lock_id: UUID, partner_id: int) -> Lock:
     if lock is None:
         known = execute(
             "SELECT count(*) FROM ledger_pointlock"
-            " WHERE id = %s AND member_id = %s AND partner_id = %s",
+            " WHERE id = %s AND member_id = ANY (ledger_merged(%s)) AND partner_id = %s",
             (lock_id, book.book.member_id, partner_id),
         )
         raise LockResolved if known[0] else LockNotFound

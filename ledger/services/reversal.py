@@ -11,7 +11,7 @@ from django.db import connection
 from ledger.errors import AlreadyReversed, ReversalExceeds, ReversalRefused
 from ledger.kernel.book import Bucket, Entry, Header, Kind, Lot, Transaction, begin, finish
 from ledger.kernel.dates import start_of_day
-from ledger.kernel.reversals import Restored, Spent, charge, restore, take_back
+from ledger.kernel.reversals import Family, Restored, Spent, charge, restore, take_back_of
 from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
 from ledger.queries.books import Earlier, execute
@@ -78,6 +78,7 @@ def post_redemption_reversal(
         points,
         payers=lambda: _payers(book, spent[0].point_type),
         grace_until=_grace(configuration(book.epoch), transaction.posted_at),
+        away=book.away,
     )
     transaction.header.data = {"lots": [msgspec.structs.asdict(each) for each in restored]}
     return finish(book.book, transaction), restored
@@ -106,27 +107,33 @@ def _grace(settings: Configuration, at: datetime) -> datetime | None:
     )
 
 
+# Points that come back to a merged member's lot come as a new lot of the survivor: what such a
+# lot got in the posting that made it counts for the lot it goes on with.
+_LOT_OF_ENTRY = """CASE WHEN e.source IN (5, 8) AND l.transaction_id = e.transaction_id
+                       THEN l.moved_from ELSE e.lot_id END"""
+
+
 def _left_to_restore(redemption: UUID) -> list[Entry]:
     """Return a redemption's entries in posting order, less what reversals gave back, by lot."""
     row = execute(
-        """
+        f"""
         SELECT coalesce(json_agg(json_build_object(
             'point_type', point_type_id, 'lot', lot_id, 'source', source, 'target', target,
             'points', points) ORDER BY id), '[]')::text
         FROM (
-            SELECT min(e.id) AS id, e.point_type_id, e.lot_id,
+            SELECT min(e.id) AS id, e.point_type_id, {_LOT_OF_ENTRY} AS lot_id,
                    coalesce(min(e.source) FILTER (WHERE e.target = %(redeemed)s), %(debt)s)
                        AS source,
                    %(redeemed)s AS target,
                    sum(CASE WHEN e.target = %(redeemed)s THEN e.points ELSE -e.points END)::bigint
                        AS points
-            FROM ledger_entry e
+            FROM ledger_entry e LEFT JOIN ledger_lot l ON l.id = e.lot_id
             WHERE e.transaction_id IN (
                 SELECT %(id)s::uuid UNION ALL
                 SELECT id FROM ledger_transaction
                 WHERE original = %(id)s AND kind = 'REDEMPTION_REVERSAL')
               AND (e.target = %(redeemed)s OR e.source = %(redeemed)s)
-            GROUP BY e.point_type_id, e.lot_id
+            GROUP BY e.point_type_id, {_LOT_OF_ENTRY}
         ) net WHERE points > 0
         """,
         {"id": redemption, "redeemed": int(Bucket.REDEEMED), "debt": int(Bucket.DEBT)},
@@ -135,18 +142,23 @@ def _left_to_restore(redemption: UUID) -> list[Entry]:
 
 
 def _payers(book: LockedBook, point_type: int) -> Iterator[tuple[UUID, int]]:
-    """Yield the lots that paid debt, latest first, with what each still has paid; load them."""
+    """Yield the lots that paid debt, latest first, with what each still has paid; load them.
+
+    Debt moves with a merge, so what a merged member's lots paid counts, too.
+    """
     row = execute(
-        """
+        f"""
         SELECT coalesce(json_agg(json_build_array(lot_id, points) ORDER BY latest DESC), '[]')::text
         FROM (
-            SELECT lot_id, max(id) FILTER (WHERE target = %(debt)s) AS latest,
-                   sum(CASE WHEN target = %(debt)s THEN points ELSE -points END)::bigint AS points
-            FROM ledger_entry
-            WHERE member_id = %(member)s AND point_type_id = %(type)s AND lot_id IS NOT NULL
-              AND ((source = %(available)s AND target = %(debt)s)
-                   OR (source = %(debt)s AND target = %(available)s))
-            GROUP BY lot_id
+            SELECT {_LOT_OF_ENTRY} AS lot_id,
+                   max(e.id) FILTER (WHERE e.target = %(debt)s) AS latest,
+                   sum(CASE WHEN e.target = %(debt)s THEN e.points ELSE -e.points END)::bigint
+                       AS points
+            FROM ledger_entry e JOIN ledger_lot l ON l.id = e.lot_id
+            WHERE e.member_id = ANY (ledger_merged(%(member)s)) AND e.point_type_id = %(type)s
+              AND ((e.source = %(available)s AND e.target = %(debt)s)
+                   OR (e.source = %(debt)s AND e.target = %(available)s))
+            GROUP BY {_LOT_OF_ENTRY}
         ) paid WHERE points > 0
         """,
         {
@@ -181,12 +193,11 @@ def post_earn_reversal(
         raise AlreadyReversed
     transaction = begin(book.book, _header(Kind.EARN_REVERSAL, original, request))
     settings = configuration(book.epoch)
-    spent = spent_of_lots(_lot_ids(original))
     shortfalls: dict[tuple[int, str], int] = {}
     forgiven: dict[str, int] = {}
-    for lot in posting.load_lots(book, spent):
-        take_back(book.book, transaction, lot, lot.left)
-        missing = spent[lot.id].takeable
+    for family in families_of(book, _lot_ids(original)):
+        take_back_of(book.book, transaction, family, family.left)
+        missing, lot = family.spent.takeable, family.root
         if not missing:
             continue
         policy = settings.point_types[lot.point_type].debt_policy
@@ -202,7 +213,7 @@ def post_earn_reversal(
     found = [Shortfall(kind, points, treated) for (kind, treated), points in shortfalls.items()]
     transaction.header.data = {
         "shortfall": [[each.point_type, each.points, each.treated] for each in found],
-        "lots": _reversed_by_lot(transaction, book.book.lots),
+        "lots": _reversed_by_lot(transaction, book.book.lots | book.away),
         "forgiven": forgiven,
     }
     return finish(book.book, transaction), found
@@ -228,37 +239,75 @@ def _reversed_by_lot(transaction: Transaction, lots: dict[UUID, Lot]) -> list[di
     ]
 
 
-def spent_of_lots(lot_ids: list[UUID]) -> dict[UUID, Spent]:
-    """Return what left each lot for good, net, from its entries and from what was forgiven."""
+class _FamilyRow(msgspec.Struct):
+    root: UUID
+    lots: list[UUID]
+    spent: Spent
+
+
+def families_of(book: LockedBook, lot_ids: list[UUID]) -> list[Family]:
+    """Return granted lots with what left each for good, net, and the lots that have the rest.
+
+    A merge may have moved what was left to lots of the survivor, and a reversal since may have
+    brought back more; all of them are one family, whose sums are those of the lot that was granted.
+    """
     row = execute(
         """
-        SELECT coalesce(json_object_agg(l.id, json_build_object(
-            'redeemed', coalesce(e.redeemed, 0), 'paid', coalesce(e.paid, 0),
-            'owed', coalesce(e.owed, 0), 'forgiven', coalesce(f.forgiven, 0))), '{}')::text
-        FROM unnest(%(lots)s::uuid[]) AS l (id)
+        WITH RECURSIVE family (root, id, member_id) AS (
+            SELECT id, id, member_id FROM ledger_lot WHERE id = ANY (%(lots)s)
+            UNION ALL
+            SELECT f.root, l.id, l.member_id
+            FROM family f JOIN ledger_lot l ON l.moved_from = f.id
+        )
+        SELECT coalesce(json_agg(json_build_object(
+            'root', r.root, 'lots', r.lots, 'spent', json_build_object(
+                'redeemed', r.redeemed, 'paid', r.paid, 'owed', r.owed,
+                'forgiven', coalesce(g.forgiven, 0)))), '[]')::text
+        FROM (
+            SELECT f.root,
+                   coalesce(array_agg(f.id) FILTER (WHERE f.member_id = %(member)s), '{}') AS lots,
+                   coalesce(sum(e.redeemed), 0)::bigint AS redeemed,
+                   coalesce(sum(e.paid), 0)::bigint AS paid,
+                   coalesce(sum(e.owed), 0)::bigint AS owed
+            FROM family f
+            CROSS JOIN LATERAL (
+                SELECT sum(CASE WHEN target = %(redeemed)s THEN points
+                                WHEN source = %(redeemed)s THEN -points END) AS redeemed,
+                       sum(CASE WHEN source = %(available)s AND target = %(debt)s THEN points
+                                WHEN source = %(debt)s AND target = %(available)s THEN -points END)
+                           AS paid,
+                       sum(points) FILTER (WHERE source = %(debt)s AND target = %(reversed)s)
+                           AS owed
+                FROM ledger_entry WHERE lot_id = f.id
+            ) e
+            GROUP BY f.root
+        ) r
         LEFT JOIN LATERAL (
-            SELECT sum(CASE WHEN target = %(redeemed)s THEN points
-                            WHEN source = %(redeemed)s THEN -points END)::bigint AS redeemed,
-                   sum(CASE WHEN source = %(available)s AND target = %(debt)s THEN points
-                            WHEN source = %(debt)s AND target = %(available)s THEN -points END)
-                       ::bigint AS paid,
-                   sum(points) FILTER (WHERE source = %(debt)s AND target = %(reversed)s)::bigint
-                       AS owed
-            FROM ledger_entry WHERE lot_id = l.id
-        ) e ON true
-        LEFT JOIN LATERAL (
-            SELECT sum((t.data -> 'forgiven' ->> l.id::text)::bigint)::bigint AS forgiven
+            SELECT sum((t.data -> 'forgiven' ->> r.root::text)::bigint)::bigint AS forgiven
             FROM ledger_lot lot
             JOIN ledger_transaction t ON t.original = lot.transaction_id
-            WHERE lot.id = l.id AND t.data -> 'forgiven' ? l.id::text
-        ) f ON true
+            WHERE lot.id = r.root AND t.data -> 'forgiven' ? r.root::text
+        ) g ON true
         """,
         {
             "lots": lot_ids,
+            "member": book.book.member_id,
             "redeemed": int(Bucket.REDEEMED),
             "available": int(Bucket.AVAILABLE),
             "debt": int(Bucket.DEBT),
             "reversed": int(Bucket.REVERSED),
         },
     )
-    return msgspec.json.decode(row[0], type=dict[UUID, Spent])
+    rows = {row.root: row for row in msgspec.json.decode(row[0], type=list[_FamilyRow])}
+    posting.load_lots(book, [*lot_ids, *(key for each in rows.values() for key in each.lots)])
+    return [
+        Family(
+            root=book.book.lots.get(key) or book.away[key],
+            lots=sorted(
+                (book.book.lots[each] for each in rows[key].lots),
+                key=lambda lot: (lot.version, lot.seq),
+            ),
+            spent=rows[key].spent,
+        )
+        for key in lot_ids
+    ]

@@ -33,6 +33,17 @@ BEGIN
     RETURN v_id;
 END $$;
 
+-- Return the ids of a member and of all who were merged into it, at whatever remove.
+CREATE OR REPLACE FUNCTION ledger_merged(p_member bigint) RETURNS bigint[]
+LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE merged (id) AS (
+        SELECT p_member
+        UNION ALL
+        SELECT m.id FROM merged JOIN members_member m ON m.merged_into_id = merged.id
+    )
+    SELECT array_agg(id) FROM merged;
+$$;
+
 -- Return which lots an operation needs, as one JSON array.
 --   NONE   none            DUE    those with something due at p_at
 --   COVER  DUE, and the soonest-expiring that cover p_cover points of p_point_type
@@ -79,7 +90,8 @@ BEGIN
         'version', l.version, 'seq', l.seq, 'promotion_version', l.promotion_version,
         'partner_id', l.partner_id, 'granted', l.granted, 'pending', l.pending,
         'available', l.available, 'locked', l.locked, 'available_at', l.available_at,
-        'expires_at', l.expires_at, 'expiry', l.expiry, 'origin', l.origin))
+        'expires_at', l.expires_at, 'expiry', l.expiry, 'origin', l.origin,
+        'moved_from', l.moved_from))
     INTO v_answer
     FROM ledger_lot l WHERE l.id = ANY (v_ids);
     RETURN v_answer;

@@ -36,15 +36,15 @@ BEGIN
         INSERT INTO ledger_lot (
             id, member_id, point_type_id, transaction_id, version, seq, promotion_version,
             partner_id, granted, pending, available, locked, open, available_at, expires_at,
-            expiry, origin)
+            expiry, origin, moved_from)
         SELECT id, member_id, point_type, transaction_id, version, seq, promotion_version,
                partner_id, granted, pending, available, locked, pending + available + locked > 0,
-               available_at, expires_at, expiry, origin
+               available_at, expires_at, expiry, origin, moved_from
         FROM jsonb_to_recordset(p_draft -> 'new_lots') AS l (
             id uuid, member_id bigint, point_type bigint, transaction_id uuid, version bigint,
             seq smallint, promotion_version bigint, partner_id bigint, granted bigint,
             pending bigint, available bigint, locked bigint, available_at timestamptz,
-            expires_at timestamptz, expiry text, origin uuid);
+            expires_at timestamptz, expiry text, origin uuid, moved_from uuid);
     END IF;
 
     IF jsonb_array_length(p_draft -> 'changed_lots') > 0 THEN
@@ -84,7 +84,8 @@ BEGIN
         FROM jsonb_to_recordset(p_draft -> 'locks') AS t (
             id uuid, member_id bigint, point_type bigint, partner_id bigint, lock_class text,
             sale uuid, until timestamptz, reason text, open boolean)
-        ON CONFLICT (id) DO UPDATE SET open = excluded.open;
+        -- After a merge a lock goes on under its id, as the survivor's.
+        ON CONFLICT (id) DO UPDATE SET open = excluded.open, member_id = excluded.member_id;
         INSERT INTO ledger_lockedlot AS h (lock_id, lot_id, member_id, points, marked)
         SELECT (k ->> 'id')::uuid, lot, (k ->> 'member_id')::bigint, points, marked
         FROM jsonb_array_elements(p_draft -> 'locks') AS k,
