@@ -306,3 +306,33 @@ class AliasProofInvalid(Refused):
 
     def __init__(self) -> None:
         super().__init__("No confirmed verification of this value is known by this id.")
+
+
+class CurrencyUnknown(Refused):
+    """The programme does not know the currency, or no longer uses it."""
+
+    code = "CURRENCY_UNKNOWN"
+    title = "Currency unknown"
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(f"The programme has no currency {currency}.", currency=currency)
+
+
+class CurrencyNotFound(NotFound):
+    """The currency is not among the member's."""
+
+    code = "CURRENCY_NOT_FOUND"
+    title = "Currency not found"
+
+    def __init__(self) -> None:
+        super().__init__("The member does not have this currency.")
+
+
+class CurrencyIsDefault(Refused):
+    """Values are shown in the currency, so it cannot be removed."""
+
+    code = "CURRENCY_IS_DEFAULT"
+    title = "Currency is the default"
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(f"Values are shown in {currency}; make another the default first.")

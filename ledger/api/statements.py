@@ -130,7 +130,10 @@ class StatementViewSet(ProgramViewSet):
             StatusAnswer(
                 member=book.member.number,
                 as_of=wanted.as_of or now,
-                types=[_type(each, free, settings, wanted.as_of or now) for each in types.values()],
+                types=[
+                    _type(each, free, settings, wanted.as_of or now, book.member.currency)
+                    for each in types.values()
+                ],
                 may=MayAnswer(
                     earn=stages.may_earn(stage, settings.stages),
                     redeem=stages.may_redeem(stage, settings.stages),
@@ -175,7 +178,11 @@ class StatementViewSet(ProgramViewSet):
 
 
 def _type(
-    status: TypeStatus, free: Decimal | None, settings: Configuration, at: datetime
+    status: TypeStatus,
+    free: Decimal | None,
+    settings: Configuration,
+    at: datetime,
+    currency: str,
 ) -> TypeAnswer:
     account = status.account
     facts = settings.point_types[account.point_type]
@@ -185,7 +192,7 @@ def _type(
         pending=account.pending,
         locked=account.locked,
         debt=account.debt,
-        value=_value(account, settings, at),
+        value=_value(account, settings, at, currency),
         without_pin_up_to=points_without_pin(free, account.available, facts, settings, at),
         next_expiry=_due(status.next_expiry),
         next_release=_due(status.next_release),
@@ -196,10 +203,13 @@ def _due(due: Due | None) -> DueAnswer | None:
     return DueAnswer(at=due.at, points=due.points) if due else None
 
 
-def _value(account: Account, settings: Configuration, at: datetime) -> Money | None:
+def _value(account: Account, settings: Configuration, at: datetime, currency: str) -> Money | None:
+    """Return what points are worth in the member's currency, or else in the programme's."""
     facts = settings.point_types[account.point_type]
-    try:
-        worth = facts.value_of(account.available, settings.currency, at)
-    except NoRate:
-        return None
-    return Money(amount=str(worth), currency=settings.currency)
+    for wanted in dict.fromkeys((currency or settings.currency, settings.currency)):
+        try:
+            worth = facts.value_of(account.available, wanted, at)
+        except NoRate:
+            continue
+        return Money(amount=str(worth), currency=wanted)
+    return None

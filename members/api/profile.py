@@ -1,4 +1,4 @@
-"""Member Identity."""
+"""Member Identity and Add Member Currency."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
-from loyalty.api.fields import PLAIN, Answer, Body, Reason
+from loyalty.api.fields import PLAIN, Answer, Body, Currency, Reason
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.errors import MemberNotFound
@@ -17,7 +17,7 @@ from members import errors
 from members.models import Alias, Member
 from members.queries import resolve
 from members.queries.visibility import sees_person
-from members.services import aliases
+from members.services import aliases, currencies
 
 AliasValue = Annotated[str, Meta(min_length=1, max_length=200, pattern=PLAIN)]
 
@@ -53,6 +53,33 @@ class AliasesAnswer(Answer, kw_only=True):
     aliases: list[BoundAliasAnswer]
 
 
+class CurrencyBody(Body, kw_only=True):
+    """A currency to add; `default` makes it the one in which values are shown."""
+
+    currency: Currency
+    default: bool = False
+
+
+class CurrencyRemovalBody(Body, kw_only=True):
+    """A currency to remove."""
+
+    currency: Currency
+
+
+class MemberCurrencyAnswer(Answer, kw_only=True):
+    """One of a member's currencies."""
+
+    currency: str
+    default: bool
+
+
+class MemberCurrenciesAnswer(Answer, kw_only=True):
+    """A member's currencies, one of them the default."""
+
+    member: str
+    currencies: list[MemberCurrencyAnswer]
+
+
 class IdentityViewSet(ProgramViewSet):
     """The names by which other systems know a member."""
 
@@ -79,7 +106,7 @@ class IdentityViewSet(ProgramViewSet):
         body = self.body(AliasBody)
 
         def work() -> AliasesAnswer:
-            member = self._member(number)
+            member = person_named(self, number)
             aliases.bind_alias(
                 member,
                 provider,
@@ -103,7 +130,7 @@ class IdentityViewSet(ProgramViewSet):
         body = self.body(AliasRemovalBody)
 
         def work() -> AliasesAnswer:
-            member = self._member(number)
+            member = person_named(self, number)
             aliases.remove_alias(
                 member,
                 provider,
@@ -116,12 +143,66 @@ class IdentityViewSet(ProgramViewSet):
 
         return self.change(body, work)
 
-    def _member(self, number: str) -> Member:
-        """Return the member, for who may see the person; to others nobody is there."""
-        member = resolve(self.member_named(number))
-        if not sees_person(self.caller, member):
-            raise MemberNotFound
-        return member
+
+class CurrencyViewSet(ProgramViewSet):
+    """In which currencies a member reads values."""
+
+    action_scopes = {"add": Scope.MEMBERS_WRITE, "remove": Scope.MEMBERS_WRITE}
+    member_actions = frozenset({"add", "remove"})
+
+    @operation(
+        "Add Member Currency",
+        body=CurrencyBody,
+        answer=MemberCurrenciesAnswer,
+        errors=(MemberNotFound, errors.CurrencyUnknown),
+    )
+    def add(self, request: Request, number: str) -> HttpResponse:
+        body = self.body(CurrencyBody)
+
+        def work() -> MemberCurrenciesAnswer:
+            member = person_named(self, number)
+            currencies.add_currency(
+                member, body.currency, default=body.default, by=self.caller.actor, at=self.now()
+            )
+            return _currencies(member)
+
+        return self.change(body, work)
+
+    @operation(
+        "Remove Member Currency",
+        body=CurrencyRemovalBody,
+        answer=MemberCurrenciesAnswer,
+        errors=(MemberNotFound, errors.CurrencyNotFound, errors.CurrencyIsDefault),
+    )
+    def remove(self, request: Request, number: str) -> HttpResponse:
+        body = self.body(CurrencyRemovalBody)
+
+        def work() -> MemberCurrenciesAnswer:
+            member = person_named(self, number)
+            currencies.remove_currency(member, body.currency, by=self.caller.actor, at=self.now())
+            return _currencies(member)
+
+        return self.change(body, work)
+
+
+def person_named(view: ProgramViewSet, number: str) -> Member:
+    """Return the member of an address, for who may see the person; to others nobody is there.
+
+    :raises MemberNotFound: if the caller may not see who it is, or the number names nobody.
+    """
+    member = resolve(view.member_named(number))
+    if not sees_person(view.caller, member):
+        raise MemberNotFound
+    return member
+
+
+def _currencies(member: Member) -> MemberCurrenciesAnswer:
+    member.refresh_from_db(fields=["currency"])
+    has, first = currencies.currencies_of(member)
+    return MemberCurrenciesAnswer(
+        member=member.number,
+        currencies=[MemberCurrencyAnswer(currency=code, default=code == first) for code in has],
+    )
 
 
 def _answer(member: Member, provider: str) -> AliasesAnswer:

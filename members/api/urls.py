@@ -6,7 +6,7 @@ from loyalty.api.paths import MEMBER, PROVIDER
 from members.api.cards import CardViewSet
 from members.api.history import AccountHistoryViewSet
 from members.api.pins import PinViewSet, ThresholdViewSet
-from members.api.profile import IdentityViewSet
+from members.api.profile import CurrencyViewSet, IdentityViewSet
 from members.api.program import TierLadderViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 
@@ -18,6 +18,9 @@ urlpatterns: list[URLPattern] = [
     re_path(
         MEMBER + rf"/aliases/{PROVIDER}/$",
         IdentityViewSet.as_view({"put": "bind", "delete": "remove"}),
+    ),
+    re_path(
+        MEMBER + r"/currencies/$", CurrencyViewSet.as_view({"post": "add", "delete": "remove"})
     ),
     re_path(MEMBER + r"/history/$", AccountHistoryViewSet.as_view({"get": "history"})),
     re_path(MEMBER + r"/pin/$", PinViewSet.as_view({"put": "put"})),

@@ -207,5 +207,6 @@ BEYOND: tuple[Operation, ...] = (
     _row("Get Voucher Types", S.PROGRAM_READ, "GET /program/voucher-types/"),
     _row("Get Benefits", S.PROGRAM_READ, "GET /program/benefits/"),
     _row("Issue Card", S.CARDS_WRITE, f"POST /members/{NUMBER}/cards/"),
+    _row("Remove Member Currency", S.MEMBERS_WRITE, f"DELETE /members/{NUMBER}/currencies/"),
     _row("Block Card", S.CARDS_WRITE, "POST /cards/block/"),
 )

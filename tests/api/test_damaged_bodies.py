@@ -103,6 +103,14 @@ BODIES: dict[str, dict[str, Any]] = {
         ]
     },
 }
+BODIES["/cards/validate/"] = {"card": "6275000000000017", "outlet": "S1"}
+BODIES["/cards/replace/"] = {
+    "card": "6275000000000017",
+    "new_card": "6275000000000025",
+    "reason": "LOST",
+    "note": "At the desk.",
+}
+BODIES["/cards/block/"] = {"card": "6275000000000017", "status": "BLOCKED", "reason": "Odd."}
 BODIES["/transactions/evaluate/"] = BODIES["/transactions/earn/"]
 
 
