@@ -17,6 +17,7 @@ from loyalty.caller import Actor
 from loyalty.models import Job, Program
 from loyalty.scopes import Scope
 from loyalty.services import jobs
+from members.services import segment_refresh
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +107,14 @@ def start_night() -> None:
 def run_night(*, job_id: str) -> None:
     """Run the steps of a night in order: settle what is due, then prove the books.
 
-    Tier review, subscriptions, birthdays and segments take their place between the two.
+    Between the two, segments are found anew, each by a job of its own. Tier review, subscriptions
+    and birthdays take their place there, too.
     """
     try:
         with jobs.resume(job_id) as job:
             if job.position != "audit":
                 run_sweep(job)
+                segment_refresh.start_night(at=job.at)
                 job.advance(position="audit", done=0)
             broken = {f.invariant.name: f.violations for f in audit() if f.violations}
             if broken:

@@ -336,3 +336,47 @@ class CurrencyIsDefault(Refused):
 
     def __init__(self, currency: str) -> None:
         super().__init__(f"Values are shown in {currency}; make another the default first.")
+
+
+class SegmentNotFound(NotFound):
+    """There is no segment of this code."""
+
+    code = "SEGMENT_NOT_FOUND"
+    title = "Segment not found"
+
+    def __init__(self) -> None:
+        super().__init__("No such segment.")
+
+
+class SegmentIsDynamic(Refused):
+    """A condition says who is in the segment; nobody is put in or taken out by hand."""
+
+    code = "SEGMENT_IS_DYNAMIC"
+    title = "The segment is dynamic"
+
+    def __init__(self, *, segment: str) -> None:
+        super().__init__(
+            f"The members of {segment} are found by its condition. Change that, or take a static"
+            " segment.",
+            segment=segment,
+        )
+
+
+class SegmentIsStatic(Refused):
+    """The segment has no condition by which its members could be found."""
+
+    code = "SEGMENT_IS_STATIC"
+    title = "The segment is static"
+
+    def __init__(self, *, segment: str) -> None:
+        super().__init__(f"The members of {segment} are set by hand and by files.", segment=segment)
+
+
+class SegmentKindFixed(Refused):
+    """A static segment stays static, and a dynamic one dynamic."""
+
+    code = "SEGMENT_KIND_FIXED"
+    title = "The segment's kind is fixed"
+
+    def __init__(self, *, kind: str) -> None:
+        super().__init__(f"The segment is {kind} and stays so. Make another.", kind=kind)

@@ -2,12 +2,13 @@
 
 from django.urls import URLPattern, path, re_path
 
-from loyalty.api.paths import MEMBER, PROVIDER
+from loyalty.api.paths import CODE, MEMBER, PROVIDER
 from members.api.cards import CardViewSet
 from members.api.history import AccountHistoryViewSet
 from members.api.pins import PinViewSet, ThresholdViewSet
 from members.api.profile import CurrencyViewSet, IdentityViewSet
 from members.api.program import TierLadderViewSet
+from members.api.segments import SegmentViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 
 urlpatterns: list[URLPattern] = [
@@ -26,6 +27,10 @@ urlpatterns: list[URLPattern] = [
     re_path(MEMBER + r"/pin/$", PinViewSet.as_view({"put": "put"})),
     re_path(MEMBER + r"/pin/verify/$", PinViewSet.as_view({"post": "verify"})),
     re_path(MEMBER + r"/redemption-threshold/$", ThresholdViewSet.as_view({"put": "put"})),
+    path("segments/", SegmentViewSet.as_view({"get": "page"})),
+    re_path(rf"^segments/{CODE}/$", SegmentViewSet.as_view({"get": "retrieve", "put": "put"})),
+    re_path(rf"^segments/{CODE}/members/$", SegmentViewSet.as_view({"post": "members"})),
+    re_path(rf"^segments/{CODE}/refresh/$", SegmentViewSet.as_view({"post": "refresh"})),
     path("sessions/", SessionViewSet.as_view({"post": "open"})),
     path("sessions/refresh/", SessionViewSet.as_view({"post": "refresh"})),
     path("sessions/current/", CurrentSessionViewSet.as_view({"delete": "end"})),
