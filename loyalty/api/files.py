@@ -18,7 +18,7 @@ _AROUND = 1024**2  # What a form adds to its file: the mapping and the lines bet
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def read_call(request: HttpRequest, shape: type[T]) -> tuple[T, UploadedFile[Any] | None]:
+def read_call(request: HttpRequest, shape: type[T]) -> "tuple[T, UploadedFile[Any] | None]":
     """Return a call's JSON as `shape`, and the file that came with it, which is on the disk.
 
     :raises PayloadTooLarge: before anything is read, if the file is larger than a gibibyte.
@@ -58,7 +58,7 @@ def _mapping(fields: Any, files: Any) -> bytes:
     return sent[0]
 
 
-def _file(files: Any) -> UploadedFile[Any]:
+def _file(files: Any) -> "UploadedFile[Any]":
     sent: list[UploadedFile[Any]] = files.getlist("file")
     if len(sent) != 1:
         message = "Send one part file, with a file name."

@@ -22,7 +22,7 @@ KEPT = timedelta(days=7)
 _NAME_LENGTH_MAX = 200
 
 
-def keep(file: UploadedFile[Any], *, at: datetime) -> Upload:
+def keep(file: "UploadedFile[Any]", *, at: datetime) -> Upload:
     """Keep an uploaded file under a random name.
 
     The file is moved before its row is written: if the row is not, the file is an orphan, which

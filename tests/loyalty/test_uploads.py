@@ -92,3 +92,10 @@ def test_a_file_that_is_not_there_is_missing(path, folders):
 
     with pytest.raises(FileMissing):
         uploads.under_import_folder(path)
+
+
+def test_the_worker_loads_what_it_needs():
+    """Annotations are only looked at when a module is loaded, and the web server never loads this."""
+    from loyalty import tasks
+
+    assert tasks.forget_old_files.name == "loyalty.tasks.forget_old_files"
