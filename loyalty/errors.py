@@ -119,6 +119,39 @@ class MemberNotFound(NotFound):
         super().__init__("No member is named so.")
 
 
+class EntityNotFound(NotFound):
+    """There is no such entity of master data."""
+
+    code = "ENTITY_NOT_FOUND"
+    title = "Entity not found"
+
+    def __init__(self, entity: str) -> None:
+        super().__init__(f"No entity {entity!r}; its schema makes one.")
+
+
+class MasterNotFound(NotFound):
+    """There is no such record of master data, or none at that instant."""
+
+    code = "MASTER_NOT_FOUND"
+    title = "Record not found"
+
+    def __init__(self) -> None:
+        super().__init__("No such record, or it did not hold then.")
+
+
+class SchemaInUse(Conflict):
+    """Records of the entity would break its new schema."""
+
+    code = "SCHEMA_IN_USE"
+    title = "Records break the schema"
+
+    def __init__(self, records: list[str]) -> None:
+        super().__init__(
+            f"Records hold what the schema would not allow, {records[0]} among them.",
+            records=records,
+        )
+
+
 class ExpressionInvalid(Refused):
     """A condition is no expression of CEL, or asks for what there is not."""
 

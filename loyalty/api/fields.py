@@ -23,6 +23,7 @@ _PERCENT = r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?)" + END
 _CURRENCY = r"^[A-Z]{3}" + END
 _PROVIDER = r"^[a-z][a-z0-9_-]{0,63}" + END
 _SLUG = r"^[a-z](?:[a-z0-9_-]{0,63})" + END
+_LANGUAGE = r"^[a-z]{2,3}(-[A-Z]{2})?" + END
 _NUMBER = r"^[0-9]{1,20}" + END
 CARD = r"^[A-Za-z0-9]{1,32}" + END
 _PIN = r"^[0-9]{1,12}" + END
@@ -39,6 +40,7 @@ EXPLAINED = {
     _CURRENCY: ("NOT_IN_FORM", "Give an ISO 4217 code such as EUR"),
     _PROVIDER: ("NOT_IN_FORM", "Give the lower-case code of an identity provider"),
     _SLUG: ("NOT_IN_FORM", "Give a lower-case code: a-z, then a-z, 0-9, - and _, at most 64"),
+    _LANGUAGE: ("NOT_IN_FORM", "Give the code of a language, such as en or de-AT"),
     _NUMBER: ("NOT_IN_FORM", "Give a member number: up to 20 digits"),
     CARD: ("NOT_IN_FORM", "Give a card number: up to 32 letters and digits"),
     _PIN: ("NOT_IN_FORM", "Give a PIN: digits only"),
@@ -46,6 +48,7 @@ EXPLAINED = {
 
 Code = Annotated[str, Meta(pattern=_CODE, description="A stored code.")]
 Slug = Annotated[str, Meta(pattern=_SLUG, description="A code of the programme's lists.")]
+LanguageCode = Annotated[str, Meta(pattern=_LANGUAGE, description="Such as en or de-AT.")]
 Reference = Annotated[
     str,
     Meta(

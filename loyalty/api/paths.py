@@ -6,6 +6,7 @@ import re
 MEMBER = r"^members/(?P<number>[0-9]{1,20}|me)"
 BY_ALIAS = r"^members/by-alias/(?P<provider>[a-z][a-z0-9_-]{0,63})/(?P<value>[^/]{1,200})/$"
 PROVIDER = r"(?P<provider>[a-z][a-z0-9_-]{0,63})"
+ENTITY = r"(?P<entity>[a-z][a-z0-9_-]{0,63})"
 CODE = r"(?P<code>[A-Z0-9][A-Z0-9._-]{0,63})"
 
 # What stands in an address and is somebody's: the value by which a member is looked for.

@@ -1,8 +1,10 @@
 """The programme's own addresses."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from loyalty.api.jobs import JobViewSet
+from loyalty.api.masters import MasterViewSet
+from loyalty.api.paths import CODE, ENTITY
 from loyalty.api.program import ProgramDetailsViewSet
 
 urlpatterns: list[URLPattern] = [
@@ -15,4 +17,13 @@ urlpatterns: list[URLPattern] = [
     path("jobs/<uuid:id>/errors/", JobViewSet.as_view({"get": "errors"})),
     path("jobs/<uuid:id>/cancel/", JobViewSet.as_view({"post": "cancel"})),
     path("jobs/<uuid:id>/restart/", JobViewSet.as_view({"post": "restart"})),
+    re_path(
+        rf"^masters/{ENTITY}/schema/$",
+        MasterViewSet.as_view({"get": "entity", "put": "put_schema"}),
+    ),
+    re_path(rf"^masters/{ENTITY}/$", MasterViewSet.as_view({"get": "page", "put": "put_many"})),
+    re_path(
+        rf"^masters/{ENTITY}/{CODE}/$",
+        MasterViewSet.as_view({"get": "one", "put": "put", "delete": "retire"}),
+    ),
 ]

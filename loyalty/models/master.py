@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from loyalty.models.codes import CODE, SLUG
+from loyalty.models.lookups import texts_by_language
 
 
 class MasterEntity(models.Model):
@@ -11,7 +12,16 @@ class MasterEntity(models.Model):
 
     code = models.CharField(max_length=64, unique=True, validators=[SLUG])
     name = models.CharField(max_length=200)
-    schema = models.JSONField(default=dict, blank=True)
+    schema = models.JSONField(default=dict, blank=True, help_text="Typed attributes, by name.")
+    parent_entity = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Where the parents of its records stand, if not among themselves.",
+    )
+    version = models.BigIntegerField(default=1, db_default=1, editable=False)
 
     class Meta:
         verbose_name_plural = "master entities"
@@ -31,10 +41,12 @@ class Master(models.Model):
     )
     path = ArrayField(models.CharField(max_length=64), default=list, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
-    translations = models.JSONField(default=dict, blank=True)
+    translations = models.JSONField(default=dict, blank=True, validators=[texts_by_language])
     valid_from = models.DateTimeField(null=True, blank=True)
     valid_to = models.DateTimeField(null=True, blank=True)
     retired = models.BooleanField(default=False)
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
+    version = models.BigIntegerField(default=1, db_default=1, editable=False)
 
     class Meta:
         constraints = [

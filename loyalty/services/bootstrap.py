@@ -108,9 +108,10 @@ NO_DECIMALS = frozenset(
 )
 THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
-ENTITIES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("product", "Product", {"brand": {"type": "TEXT"}, "size": {"type": "TEXT"}}),
-    ("category", "Category", {}),
+# Code, name, schema, and where the parents stand: a product below its category.
+ENTITIES: tuple[tuple[str, str, dict[str, Any], str | None], ...] = (
+    ("category", "Category", {}, None),
+    ("product", "Product", {"brand": {"type": "TEXT"}, "size": {"type": "TEXT"}}, "category"),
 )
 PROVIDERS: tuple[dict[str, Any], ...] = (
     {"code": "email", "name": "E-mail", "kind": "EMAIL", "verified": "CODE"},
@@ -149,8 +150,10 @@ def install() -> None:
     # Until points were posted, the setting may still be put right.
     Program.objects.filter(time_zone_fixed=False).update(time_zone=settings.LAUREL_TIME_ZONE)
     _install_lookups()
-    for code, name, schema in ENTITIES:
-        MasterEntity.objects.get_or_create(code=code, defaults={"name": name, "schema": schema})
+    for code, name, schema, parents in ENTITIES:
+        above = MasterEntity.objects.get(code=parents) if parents else None
+        defaults = {"name": name, "schema": schema, "parent_entity": above}
+        MasterEntity.objects.get_or_create(code=code, defaults=defaults)
     install_groups()
 
 

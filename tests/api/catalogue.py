@@ -211,6 +211,8 @@ BEYOND: tuple[Operation, ...] = (
     _row("Get Segment", S.PROGRAM_READ, "GET /segments/VIP/"),
     _row("Refresh Segment", S.SEGMENTS_WRITE, "POST /segments/VIP/refresh/"),
     _row("Import Segment File", S.SEGMENTS_WRITE, "POST /segments/VIP/file/"),
+    _row("Get Master Schema", S.MASTERS_READ, "GET /masters/product/schema/"),
+    _row("Retire Master", S.MASTERS_WRITE, "DELETE /masters/product/123/"),
     _row("Issue Card", S.CARDS_WRITE, f"POST /members/{NUMBER}/cards/"),
     _row("Remove Member Currency", S.MEMBERS_WRITE, f"DELETE /members/{NUMBER}/currencies/"),
     _row("Block Card", S.CARDS_WRITE, "POST /cards/block/"),
