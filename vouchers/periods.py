@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from zoneinfo import ZoneInfo
 
-from ledger.kernel.dates import parse_duration, start_of_day
+from loyalty.dates import parse_duration, start_of_day
 
 
 def end_after(anchor: datetime, duration: str, times: int, zone: ZoneInfo) -> datetime:

@@ -1,15 +1,20 @@
 """What every posting needs of the programme, kept by each process for one epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from threading import Lock
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from ledger.errors import NoRate, PointTypeUnknown
 from ledger.models import PointType, PointValue
 from loyalty.models import Program
+from loyalty.money import places
+from members.ladder import Definition, Ladder, Measure, compile_ladder
+from members.models import LadderVersion, Tier
 from members.queries.stages import permissions
 from members.stages import Permissions
 from members.thresholds import Limits
@@ -83,6 +88,12 @@ class Configuration:
     point_types: Mapping[int, PointTypeFacts]
     outlets: frozenset[tuple[int, str]]
     stages: Mapping[str, Permissions]
+    base_tier: str
+    ladders: tuple[Ladder, ...]
+
+    def ladder(self, at: datetime) -> Ladder | None:
+        """Return the ladder in effect at an instant; None before there is one."""
+        return next((each for each in self.ladders if each.effective_from <= at), None)
 
     def point_type(self, code: str) -> PointTypeFacts:
         """Return the active point type of this code.
@@ -115,6 +126,14 @@ def configuration(epoch: int | None = None) -> Configuration:
     return loaded
 
 
+def cached_configuration() -> Configuration:
+    """Return the configuration that this process has, perhaps of an epoch that is over.
+
+    It serves to ask for what is then read beside a lock, which tells the epoch.
+    """
+    return _loaded or configuration()
+
+
 def point_type_id(code: str) -> int:
     """Return the id of a point type; it never changes, so a cached one needs no look at the epoch.
 
@@ -132,6 +151,24 @@ def _load() -> Configuration:
     for value in PointValue.objects.order_by("-valid_from"):
         rate = Rate(value.currency, value.value, value.valid_from, value.valid_to)
         rates.setdefault(value.point_type_id, []).append(rate)
+    point_types = {
+        row.pk: PointTypeFacts(
+            id=row.pk,
+            code=row.code,
+            redeemable=row.redeemable,
+            qualifying=row.qualifying,
+            expiry=row.expiry,
+            minimum=row.minimum,
+            step=row.step,
+            daily_limit=row.daily_limit,
+            debt_policy=row.debt_policy,
+            zero_earn_is_activity=row.zero_earn_is_activity,
+            active=row.active,
+            rates=tuple(rates.get(row.pk, ())),
+        )
+        for row in PointType.objects.order_by("pk")
+    }
+    tiers = list(Tier.objects.order_by("rank").values_list("code", "rank"))
     return Configuration(
         epoch=program.epoch,
         zone=ZoneInfo(program.time_zone),
@@ -145,23 +182,57 @@ def _load() -> Configuration:
         pin_above=Limits(program.pin_above, program.pin_above_per_day),
         pin_above_at_most=program.pin_above_at_most,
         lost_card_grace=program.lost_card_grace,
-        point_types={
-            row.pk: PointTypeFacts(
-                id=row.pk,
-                code=row.code,
-                redeemable=row.redeemable,
-                qualifying=row.qualifying,
-                expiry=row.expiry,
-                minimum=row.minimum,
-                step=row.step,
-                daily_limit=row.daily_limit,
-                debt_policy=row.debt_policy,
-                zero_earn_is_activity=row.zero_earn_is_activity,
-                active=row.active,
-                rates=tuple(rates.get(row.pk, ())),
-            )
-            for row in PointType.objects.order_by("pk")
-        },
+        point_types=point_types,
         outlets=frozenset(Outlet.objects.filter(active=True).values_list("partner_id", "code")),
         stages=permissions(),
+        base_tier=next((code for code, _ in tiers), ""),
+        ladders=tuple(_ladders(program, point_types.values(), tiers)),
+    )
+
+
+def _ladders(
+    program: Program, point_types: Iterable[PointTypeFacts], tiers: list[tuple[str, int]]
+) -> Iterator[Ladder]:
+    """Yield the versions of the ladder, the latest to take effect first.
+
+    Of two that take effect at one instant, the later written is the ladder.
+    """
+    for row in LadderVersion.objects.order_by("-effective_from", "-number"):
+        definition = msgspec.convert(row.definition, Definition)
+        yield compiled_ladder(
+            definition,
+            number=row.number,
+            effective_from=row.effective_from,
+            point_types=point_types,
+            tiers=tiers,
+            currency=program.currency,
+            zone=ZoneInfo(program.time_zone),
+        )
+
+
+def compiled_ladder(
+    definition: Definition,
+    *,
+    number: int,
+    effective_from: datetime,
+    point_types: Iterable[PointTypeFacts],
+    tiers: list[tuple[str, int]],
+    currency: str,
+    zone: ZoneInfo,
+) -> Ladder:
+    """Return a definition of the ladder as postings use it."""
+    counted = tuple(
+        each.id
+        for each in point_types
+        if each.qualifying and definition.point_type in (None, each.code)
+    )
+    points = definition.measure in (Measure.POINTS_EARNED, Measure.STATUS_POINTS)
+    return compile_ladder(
+        definition,
+        number=number,
+        effective_from=effective_from,
+        tiers=tiers,
+        point_types=counted if points else (0,),
+        places=places(currency),
+        zone=zone,
     )

@@ -7,9 +7,9 @@ import msgspec
 
 from ledger.errors import NoRate
 from ledger.kernel.book import Book, Bucket
-from ledger.kernel.dates import start_of_day
 from ledger.queries.books import MemberFacts, OpenBook, execute
 from ledger.queries.configuration import Configuration, PointTypeFacts
+from loyalty.dates import start_of_day
 from members.thresholds import Limits, in_force
 
 

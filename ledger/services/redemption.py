@@ -19,7 +19,6 @@ from ledger.errors import (
     OffStep,
 )
 from ledger.kernel.book import Bucket, Header, Kind, Lock, Transaction, begin, finish
-from ledger.kernel.dates import start_of_day
 from ledger.kernel.postings import capturable, capture, redeem
 from ledger.kernel.settlement import close_lock, release_lock
 from ledger.queries.books import Earlier, Lots, execute
@@ -28,6 +27,7 @@ from ledger.queries.thresholds import drafted_redemptions
 from ledger.services import checks, posting
 from ledger.services.checks import Spending
 from ledger.services.posting import Find, LockedBook
+from loyalty.dates import start_of_day
 from loyalty.secret import Secret
 from loyalty.services.use_case import use_case
 

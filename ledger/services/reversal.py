@@ -10,7 +10,6 @@ from django.db import connection
 
 from ledger.errors import AlreadyReversed, ReversalExceeds, ReversalRefused
 from ledger.kernel.book import Bucket, Entry, Header, Kind, Lot, Transaction, begin, finish
-from ledger.kernel.dates import start_of_day
 from ledger.kernel.reversals import Family, Restored, Spent, charge, restore, take_back_of
 from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
@@ -19,6 +18,7 @@ from ledger.queries.configuration import Configuration, configuration
 from ledger.services import posting
 from ledger.services.originals import Original
 from ledger.services.posting import LockedBook
+from loyalty.dates import start_of_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

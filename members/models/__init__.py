@@ -6,6 +6,7 @@ from members.models.card import Card, CardRange
 from members.models.consent import Consent
 from members.models.currency import MemberCurrency
 from members.models.enrolment import DuplicateFlag, Enrolment
+from members.models.ladder import LadderVersion, TierCheck, TierMeasure, TierOverride
 from members.models.member import Member
 from members.models.segment import Segment, SegmentMember
 from members.models.session import Credential, Session
@@ -22,6 +23,7 @@ __all__ = [
     "Credential",
     "DuplicateFlag",
     "Enrolment",
+    "LadderVersion",
     "Member",
     "MemberCurrency",
     "RedemptionThreshold",
@@ -32,5 +34,8 @@ __all__ = [
     "StagePermission",
     "StepUp",
     "Tier",
+    "TierCheck",
+    "TierMeasure",
+    "TierOverride",
     "Verification",
 ]

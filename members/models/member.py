@@ -45,6 +45,9 @@ class Member(models.Model):
     joined_at = models.DateTimeField()
     stage_since = models.DateTimeField(null=True, blank=True)
     tier_since = models.DateTimeField(null=True, blank=True)
+    tier_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until when the review leaves the tier alone."
+    )
     referrer = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="referred"
     )

@@ -13,6 +13,12 @@ class Tier(models.Model):
     name = models.CharField(max_length=200)
     rank = models.PositiveSmallIntegerField(unique=True)
     is_base = models.BooleanField(default=False)
+    benefits = models.TextField(
+        max_length=4000, blank=True, help_text="What the tier brings, in words for members."
+    )
+    translations = models.JSONField(
+        default=dict, blank=True, help_text='Such as {"de": {"name": "Silber", "benefits": "…"}}.'
+    )
 
     class Meta:
         constraints = [

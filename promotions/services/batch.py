@@ -16,6 +16,7 @@ import msgspec
 from ledger.kernel.book import Transaction
 from ledger.models import Transaction as TransactionRow
 from ledger.queries.books import CardFacts, Lots, execute
+from ledger.queries.configuration import configuration
 from ledger.services import posting, redemption
 from ledger.services.posting import Alongside, LockedBook
 from ledger.services.redemption import RedemptionRequest
@@ -24,8 +25,9 @@ from loyalty.services.use_case import use_case
 from members.queries.providers import in_stored_form
 from promotions.engine.basket import Product
 from promotions.queries import products_by_sku
-from promotions.services import earning
+from promotions.services import earning, standings, tiering
 from promotions.services.earning import Earned, EarnRequest
+from promotions.services.standings import Standing
 
 Request = EarnRequest | RedemptionRequest
 
@@ -42,6 +44,7 @@ class Outcome:
 @dataclass(slots=True)
 class _Unit:
     books: dict[int, LockedBook]
+    standings: dict[int, Standing]
     owners: list[int | None]
     cards: Mapping[str, CardFacts]
     products: Mapping[str, Product]
@@ -73,8 +76,10 @@ def _post(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outc
             left_alone.add(owner)
         else:
             outcomes[place] = outcome
-    alongside = Alongside("promotions_record", earning.encode_records(unit.records))
-    posting.write_many(unit.books.values(), alongside=[alongside] if unit.records else [])
+    alongside = standings.record_of(unit.standings.values())
+    if unit.records:
+        alongside.append(Alongside("promotions_record", earning.encode_records(unit.records)))
+    posting.write_many(unit.books.values(), alongside=alongside)
     return outcomes
 
 
@@ -96,7 +101,27 @@ def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
         partner_id__in={request.partner_id for request in requests if request},
         reference__in=[request.reference for request in requests if request],
     ).values_list("kind", "reference")
-    return _Unit(books, owners, _cards(references), _products(requests), set(known))  # type: ignore[arg-type]
+    standing = _standings(requests, owners, books)
+    return _Unit(books, standing, owners, _cards(references), _products(requests), set(known))  # type: ignore[arg-type]
+
+
+def _standings(
+    requests: Sequence[Request | None],
+    owners: Sequence[int | None],
+    books: Mapping[int, LockedBook],
+) -> dict[int, Standing]:
+    """Return where the members stand whose earns the unit holds; nothing is read without any."""
+    earns = {
+        owner: request.basket.occurred_at
+        for request, owner in zip(requests, owners, strict=True)
+        if isinstance(request, EarnRequest) and owner is not None
+    }
+    if not earns:
+        return {}
+    settings = configuration()
+    first_day = tiering.local_day(min(earns.values()), settings)
+    mine = [books[owner] for owner in earns]
+    return standings.standings_of(mine, settings, first_day=first_day)
 
 
 def _cards(references: Sequence[Mapping[str, Any]]) -> dict[str, CardFacts]:
@@ -129,16 +154,22 @@ def _try(unit: _Unit, request: Request | None, book: LockedBook, at: datetime) -
     if request is None or (kind, request.reference) in unit.known:
         return None
     unit.known.add((kind, request.reference))
-    before = copy.deepcopy(book.book)
+    standing = unit.standings.get(book.member.id)
+    before = copy.deepcopy(book.book), standing.copied() if standing else None
     book.card = unit.cards.get(request.member.get("card", ""))
     try:
         if isinstance(request, EarnRequest):
-            drafted, _, record = earning.post_earn(book, request, at=at, products=unit.products)
+            assert standing is not None
+            drafted, _, record = earning.post_earn(
+                book, standing, request, at=at, products=unit.products
+            )
             unit.records.append(record)
             return Outcome(book, drafted, record["result"])
         return Outcome(book, redemption.post_redemption(book, request, at=at))
     except LoyaltyError:
-        book.book = before
+        book.book = before[0]
+        if before[1] is not None:
+            unit.standings[book.member.id] = before[1]
         return None
 
 

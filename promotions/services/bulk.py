@@ -6,10 +6,12 @@ It shares the engine, the checks and the kernel with Earn, and ends with the sam
 from collections.abc import Mapping, Sequence
 
 from ledger.models import Transaction
+from ledger.queries.configuration import configuration
 from ledger.services import posting
 from ledger.services.posting import Alongside
 from loyalty.services.use_case import use_case
 from promotions.engine.basket import Product
+from promotions.services import standings, tiering
 from promotions.services.earning import EarnRequest, encode_records, post_earn
 
 
@@ -23,8 +25,8 @@ def earn_many(
     """Post purchases in the order given, each at its own `occurred_at`; return how many were new.
 
     `requests` are in the order of time and name members by card; `member_ids` says whose each
-    card is. References that are known already are passed over. Three statements in all: which
-    references are known, the books in key order, and the write.
+    card is. References that are known already are passed over. Few statements in all: which
+    references are known, the books in key order, where their members stand, and the write.
     """
     known = _known(requests)
     wanted = [request for request in requests if request.reference not in known]
@@ -33,15 +35,18 @@ def earn_many(
     last = wanted[-1].basket.occurred_at
     owners = [member_ids[request.member["card"]] for request in wanted]
     books = posting.lock_many(owners, at=last)
+    settings = configuration()
+    days = [tiering.local_day(request.basket.occurred_at, settings) for request in wanted]
+    ladder = standings.standings_of(books.values(), settings, first_day=min(days))
     records = []
     for request, owner in zip(wanted, owners, strict=True):
         book = books[owner]
         at = request.basket.occurred_at
         book.book.open_at(at)
-        _, _, record = post_earn(book, request, at=at, products=products)
+        _, _, record = post_earn(book, ladder[owner], request, at=at, products=products)
         records.append(record)
     alongside = Alongside("promotions_record", encode_records(records))
-    posting.write_many(books.values(), alongside=[alongside])
+    posting.write_many(books.values(), alongside=[alongside, *standings.record_of(ladder.values())])
     return len(wanted)
 
 

@@ -16,7 +16,7 @@ from ledger.kernel.book import Header, Kind, Transaction, begin, finish
 from ledger.kernel.dates import available_at, expires_at, parse_policy
 from ledger.kernel.postings import Grant, grant
 from ledger.queries.books import Earlier, execute
-from ledger.queries.configuration import Configuration, configuration
+from ledger.queries.configuration import Configuration, cached_configuration, configuration
 from ledger.services import checks, posting
 from ledger.services.posting import Alongside, Find, LockedBook
 from loyalty.caller import Actor
@@ -30,7 +30,9 @@ from promotions.engine.evaluate import evaluate
 from promotions.engine.money import to_text
 from promotions.engine.types import Award, Evaluation, MemberFacts, Purchase
 from promotions.errors import CurrencyHasNoRate, TendersMismatch
+from promotions.services import overrides, standings, tiering
 from promotions.services.snapshot import snapshot_of
+from promotions.services.standings import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +76,19 @@ def earn(request: EarnRequest, *, at: datetime) -> Earned:
     :raises ReferenceConflict: if the reference names another purchase.
     """
     find = Find(request.partner_id, Kind.EARN, request.reference)
-    book = posting.lock(request.member, at=at, find=find, alongside=[products_of(request.basket)])
+    facts = [
+        products_of(request.basket),
+        standings.beside_lock(
+            request.member, cached_configuration(), at=at, occurred_at=request.basket.occurred_at
+        ),
+    ]
+    book = posting.lock(request.member, at=at, find=find, alongside=facts)
     if earlier := posting.replayed(book, request.digest):
         return Earned(book, None, stored_result(earlier.id), earlier=earlier)
-    transaction, evaluation, record = post_earn(book, request, at=at)
-    posting.write(book, alongside=[Alongside("promotions_record", encode_records([record]))])
+    standing = standings.standing_of(book, configuration(book.epoch))
+    transaction, evaluation, record = post_earn(book, standing, request, at=at)
+    recorded = Alongside("promotions_record", encode_records([record]))
+    posting.write(book, alongside=[recorded, *standings.record_of([standing])])
     return Earned(book, transaction, record["result"], evaluation)
 
 
@@ -93,6 +103,7 @@ _decode_products = msgspec.json.Decoder(dict[str, Product]).decode
 
 def post_earn(
     book: LockedBook,
+    standing: Standing,
     request: EarnRequest,
     *,
     at: datetime,
@@ -100,7 +111,8 @@ def post_earn(
 ) -> tuple[Transaction, Evaluation, dict[str, Any]]:
     """Settle, check, evaluate and draft one earn on a locked book; a step, nothing is written.
 
-    Returns the draft, its evaluation, and the record of it to be stored with the posting.
+    Returns the draft, its evaluation, and the record of it to be stored with the posting. The
+    purchase is evaluated with the tier before it, and may lift the member above it.
     `products` are those of the basket where they were not read beside the book.
     """
     assert connection.in_atomic_block
@@ -114,9 +126,11 @@ def post_earn(
     if products is None:
         products = _decode_products(book.facts.get("promotions_products", "{}"))
     purchase = checked_purchase(basket, products, request.partner_code, settings)
-    tier = book.member.tier or ""
+    overrides.catch_up(standing, book)
+    tier = standing.held.tier
     facts = MemberFacts(tier=tier, stage=book.member.stage)
     evaluation = evaluate(purchase, facts, snapshot_of(settings))
+    spend = sum(line.net for line in purchase.lines)
 
     header = Header(
         kind=Kind.EARN,
@@ -124,7 +138,7 @@ def post_earn(
         occurred_at=basket.occurred_at,
         reference=request.reference,
         digest=request.digest,
-        amount=to_text(sum(line.net for line in purchase.lines), basket.currency),
+        amount=to_text(spend, basket.currency),
         currency=basket.currency,
         outlet=basket.outlet,
         request_id=request.request_id,
@@ -135,6 +149,7 @@ def post_earn(
     awards = dated_awards(evaluation.awards, basket.occurred_at, transaction.posted_at, settings)
     grant(book.book, transaction, _grants(awards, request.partner_id, settings))
     finish(book.book, transaction)
+    tiering.count_sale(standing, book, transaction, spend=spend)
     if awards or any(each.zero_earn_is_activity for each in settings.point_types.values()):
         checks.note_activity(book.book, settings, header)
     _revive(book, transaction.posted_at)

@@ -30,6 +30,8 @@ DAMAGES = {
     "moves_of_kind": "UPDATE ledger_entry SET source = 5",
     "locks_hold_what_is_locked": "UPDATE ledger_lot SET locked = 1, available = available - 1",
     "books_sum_to_zero": "UPDATE ledger_entry SET source = 9",
+    "measures_equal_postings": "INSERT INTO members_tiermeasure (member_id, measure, point_type,"
+    " day, amount) SELECT id, 'SPEND', 0, current_date, 100 FROM members_member",
 }
 
 

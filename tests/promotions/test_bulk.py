@@ -140,5 +140,5 @@ def _empty():
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE ledger_book, ledger_account, ledger_transaction, ledger_lot, ledger_entry,"
-            " loyalty_outboxevent, promotions_evaluation"
+            " loyalty_outboxevent, promotions_evaluation, members_tiermeasure"
         )

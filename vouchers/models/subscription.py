@@ -6,7 +6,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from ledger.kernel.dates import parse_duration
+from loyalty.dates import parse_duration
 from loyalty.models import CODE
 from vouchers.models.benefit import Benefit
 

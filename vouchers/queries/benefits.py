@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 from django.db.models import Q, Sum
 
-from ledger.kernel.dates import start_of_day
+from loyalty.dates import start_of_day
 from vouchers.models import Benefit, BenefitAllocation, BenefitUse, Subscription
 from vouchers.queries.subscriptions import plans_in_force
 
