@@ -10,6 +10,6 @@ DROP = "DROP FUNCTION ledger_tier_facts_of, ledger_tier_facts, ledger_pending_of
 class Migration(migrations.Migration):
     """Let the statement that locks a book read what the member's tier is decided from."""
 
-    dependencies = [("ledger", "0005_thresholds"), ("members", "0013_tier_functions")]
+    dependencies = [("ledger", "0006_transfers"), ("members", "0013_tier_functions")]
 
     operations = [migrations.RunSQL(read("tiers"), DROP)]
