@@ -50,7 +50,7 @@ def test_damage_is_found(name, member):
 
 
 def test_every_invariant_states_its_rule():
-    assert len(invariants()) == 19
+    assert len(invariants()) == 20
     assert all(each.rule.endswith(".") for each in invariants())
 
 
