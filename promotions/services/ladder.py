@@ -43,7 +43,7 @@ def put_ladder(
     """
     if effective_from is not None and effective_from < at:
         message = "Nothing takes effect in the past."
-        raise ValidationFailed([FieldError("/effective_from", "IN_THE_PAST", message)])
+        raise ValidationFailed([FieldError("/effective_from", "IN_PAST", message)])
     return write_ladder(definition, effective_from=effective_from or at, at=at, by=by)
 
 
