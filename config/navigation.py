@@ -10,6 +10,9 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
     "Members": [
         ("Members", "group", "members_member"),
         ("Cards", "credit_card", "members_card"),
+        ("Card ranges", "format_list_numbered", "members_cardrange"),
+        ("Aliases", "alternate_email", "members_alias"),
+        ("Released aliases", "hourglass_bottom", "members_releasedalias"),
         ("Tiers", "military_tech", "members_tier"),
         ("What stages allow", "rule", "members_stagepermission"),
     ],

@@ -1,5 +1,5 @@
-"""The back office's pages of cards, stages and tiers; a member's own is in `promotions.admin`."""
+"""The back office's pages of cards, aliases, stages and tiers; a member's is in `promotions`."""
 
-from members.admin import card, stage, tier
+from members.admin import alias, card, stage, tier
 
-__all__ = ["card", "stage", "tier"]
+__all__ = ["alias", "card", "stage", "tier"]

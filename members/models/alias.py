@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from members.alias_forms import EMAIL, masked_value
 from members.models.member import Member
 
 
@@ -25,7 +26,8 @@ class Alias(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider_id}:{self.value}"
+        # Logs of the back office keep this, and they outlive the alias.
+        return masked_value(EMAIL if "@" in self.value else "", self.value)
 
 
 class ReleasedAlias(models.Model):

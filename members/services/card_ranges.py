@@ -16,7 +16,17 @@ LOOK_AHEAD = 100  # Numbers that are looked at together: those before the next f
 def save_range(wanted: CardRange) -> None:
     """Store a range, new or changed; a step.
 
-    :raises ValidationFailed: if it is no range, or shares a number with another.
+    :raises ValidationFailed: see `check_range`.
+    """
+    check_range(wanted)
+    wanted.save()
+
+
+def check_range(wanted: CardRange) -> None:
+    """Check that a range is one, and stays so until the transaction ends; a step.
+
+    :raises ValidationFailed: if it is no range, leaves out a number that was given, or shares one
+        with another range.
     """
     assert connection.in_atomic_block
     if len(wanted.first) != len(wanted.last) or wanted.first > wanted.last:
@@ -28,7 +38,9 @@ def save_range(wanted: CardRange) -> None:
         if other.length == wanted.length and _overlap(wanted, other):
             message = f"The range {other.code} holds some of these numbers."
             raise ValidationFailed([FieldError("/first", "NOT_UNIQUE", message)])
-    wanted.save()
+    if wanted.issued > wanted.capacity:
+        message = "Numbers behind this one were given out."
+        raise ValidationFailed([FieldError("/last", "OUT_OF_RANGE", message)])
 
 
 def _overlap(one: CardRange, other: CardRange) -> bool:
