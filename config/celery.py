@@ -18,6 +18,11 @@ app.conf.beat_schedule = {
         "task": "partners.tasks.clear_expired_tokens",
         "schedule": crontab(minute="35", hour="3"),
     },
+    "send webhooks": {"task": "loyalty.tasks.send_webhooks", "schedule": 5.0},
+    "forget old deliveries": {
+        "task": "loyalty.tasks.forget_old_deliveries",
+        "schedule": crontab(minute="50", hour="3"),
+    },
     "forget old keys": {
         "task": "loyalty.tasks.forget_old_keys",
         "schedule": crontab(minute="45", hour="3"),

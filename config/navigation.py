@@ -43,6 +43,8 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
         ("Channels", "send", "loyalty_communicationchannel"),
         ("Identity providers", "fingerprint", "loyalty_identityprovider"),
         ("Jobs", "schedule", "loyalty_job"),
+        ("Webhooks", "webhook", "loyalty_webhooksubscription"),
+        ("Deliveries", "outbox", "loyalty_webhookdelivery"),
         ("Staff", "badge", "loyalty_user"),
     ],
 }

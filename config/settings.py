@@ -24,8 +24,17 @@ if len(SECRET_KEY) < 50:  # noqa: PLR2004 what Django's own deploy check asks fo
     raise ImproperlyConfigured(
         "DJANGO_SECRET_KEY must be set to a random text of at least 50 characters."
     )
-# The last one finds codes by their hash and stays; one put before it seals what is new.
-VOUCHER_KEYS = env.list("VOUCHER_KEYS", default=[SECRET_KEY])
+# The last one finds voucher codes by their hash and stays; one put before it seals what is new.
+SEALING_KEYS = env.list("SEALING_KEYS", default=[SECRET_KEY])
+# Receivers on private addresses and without TLS: for trying out, never for the open network.
+WEBHOOKS_TO_PRIVATE_ADDRESSES = env.bool("WEBHOOKS_TO_PRIVATE_ADDRESSES", default=False)
+LAUREL_MEMBER_NUMBER = "members.queries.references.number_of"
+# What an event tells of, as the API answers it; made by the apps that know it.
+WEBHOOK_OBJECTS = {
+    "points.": "promotions.services.webhook_objects.transaction",
+    "member.": "promotions.services.webhook_objects.member",
+    "voucher.": "vouchers.services.webhook_objects.voucher",
+}
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if LOCAL else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -1,17 +1,16 @@
 """Voucher codes: unguessable, read aloud without mistakes, kept so that a leak opens none.
 
 Sixteen characters of Crockford's alphabet are 80 random bits. A code is found by its HMAC; to be
-shown to its member again it is kept sealed (Fernet). Both keys are derived from one setting.
+shown to its member again it is kept sealed.
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
-from functools import cache
 
-from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+
+from loyalty import sealing
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RANDOM_CHARACTERS = 16
@@ -29,35 +28,21 @@ def plain(code: str) -> str:
 
 
 def hash_of(code: str) -> bytes:
-    """Return under what a code is found."""
-    key = _key("hash", settings.VOUCHER_KEYS[-1])
+    """Return under what a code is found; the last of the keys, which stays, makes it."""
+    key = sealing.key_for("voucher", settings.SEALING_KEYS[-1])
     return hmac.new(key, plain(code).encode(), hashlib.sha256).digest()
 
 
 def seal(code: str) -> bytes:
     """Return a code, or an answer that names codes, as it is kept."""
-    return _box().encrypt(code.encode())
+    return sealing.seal(code, purpose="voucher")
 
 
 def unseal(sealed: bytes | memoryview) -> str:
     """Return what was sealed, to be shown to whose it is."""
-    return _box().decrypt(bytes(sealed)).decode()
+    return sealing.unseal(sealed, purpose="voucher")
 
 
 def masked(hint: str) -> str:
     """Return a code as those see it who may not use it."""
     return f"…{hint}"
-
-
-def _box() -> MultiFernet:
-    return _box_of(tuple(settings.VOUCHER_KEYS))
-
-
-@cache
-def _box_of(secret_keys: tuple[str, ...]) -> MultiFernet:
-    keys = (_key("seal", each) for each in secret_keys)
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
-
-
-def _key(purpose: str, secret: str) -> bytes:
-    return hashlib.sha256(f"laurel.voucher.{purpose}.{secret}".encode()).digest()

@@ -1,5 +1,5 @@
 """The back office's pages of the programme."""
 
-from loyalty.admin import job, lookups, master, program
+from loyalty.admin import job, lookups, master, program, webhook
 
-__all__ = ["job", "lookups", "master", "program"]
+__all__ = ["job", "lookups", "master", "program", "webhook"]

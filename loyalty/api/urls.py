@@ -6,6 +6,7 @@ from loyalty.api.jobs import JobViewSet
 from loyalty.api.masters import MasterViewSet
 from loyalty.api.paths import CODE, ENTITY
 from loyalty.api.program import ProgramDetailsViewSet
+from loyalty.api.webhooks import WebhookViewSet
 
 urlpatterns: list[URLPattern] = [
     path("program/", ProgramDetailsViewSet.as_view({"get": "program"})),
@@ -25,5 +26,16 @@ urlpatterns: list[URLPattern] = [
     re_path(
         rf"^masters/{ENTITY}/{CODE}/$",
         MasterViewSet.as_view({"get": "one", "put": "put", "delete": "retire"}),
+    ),
+    path("webhooks/", WebhookViewSet.as_view({"get": "list"})),
+    re_path(
+        rf"^webhooks/{CODE}/$",
+        WebhookViewSet.as_view({"get": "retrieve", "put": "put", "delete": "delete"}),
+    ),
+    re_path(rf"^webhooks/{CODE}/rotate/$", WebhookViewSet.as_view({"post": "rotate"})),
+    re_path(rf"^webhooks/{CODE}/deliveries/$", WebhookViewSet.as_view({"get": "deliveries"})),
+    re_path(
+        rf"^webhooks/{CODE}/deliveries/(?P<id>[0-9a-f-]{{36}})/retry/$",
+        WebhookViewSet.as_view({"post": "retry"}),
     ),
 ]

@@ -13,6 +13,7 @@ from loyalty.models.lookups import (
 from loyalty.models.master import Master, MasterEntity
 from loyalty.models.outbox import OutboxEvent
 from loyalty.models.program import Program, User
+from loyalty.models.webhook import WebhookDelivery, WebhookSubscription
 
 __all__ = [
     "CODE",
@@ -34,4 +35,6 @@ __all__ = [
     "Program",
     "Upload",
     "User",
+    "WebhookDelivery",
+    "WebhookSubscription",
 ]

@@ -3,6 +3,13 @@
 from django.db import models
 
 
+class CurrentTransaction(models.Func):
+    """The id of the database transaction that is running."""
+
+    template = "(pg_current_xact_id()::text::bigint)"
+    output_field = models.BigIntegerField()
+
+
 class OutboxEvent(models.Model):
     """Something that happened, committed with what caused it, to be told to subscribers.
 
@@ -17,6 +24,9 @@ class OutboxEvent(models.Model):
     object_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
     payload = models.JSONField(null=True)
+    # The database transaction that wrote it: ids are not in the order of commits, but what is
+    # before every open transaction is complete.
+    transaction_id = models.BigIntegerField(db_default=CurrentTransaction(), db_index=True)
 
     def __str__(self) -> str:
         return f"{self.type} {self.object_id}"

@@ -42,6 +42,8 @@ GROUPS = {
         "loyalty.view_job",
         "loyalty.change_job",
         "loyalty.view_outboxevent",
+        "loyalty.view_webhook*",
+        "loyalty.change_webhookdelivery",
     ],
     "Helpdesk": [
         "members.view_*",

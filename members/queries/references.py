@@ -107,3 +107,8 @@ def resolve_many(references: Sequence[Mapping[str, Any]]) -> list[Named | None]:
         for place, key, number, stage in cursor.fetchall():
             found[place - 1] = Named(key, number, stage)
     return found
+
+
+def number_of(member_id: int) -> str | None:
+    """Return a member's number; None if there is no such member."""
+    return Member.objects.filter(pk=member_id).values_list("number", flat=True).first()

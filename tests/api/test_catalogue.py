@@ -136,4 +136,4 @@ def test_an_address_ends_where_it_ends(row, method, path):
 def test_every_scope_is_needed_by_an_operation_or_kept_for_one():
     needed = {row.scope_of(method, path) for row, method, path in ROUTES} - {None}
 
-    assert set(Scope) - needed == {Scope.POINTS_FREEZE, Scope.WEBHOOKS_WRITE}
+    assert set(Scope) - needed == {Scope.POINTS_FREEZE}

@@ -28,7 +28,6 @@ from loyalty.errors import FieldError, MemberNotFound, ValidationFailed
 from loyalty.scopes import Scope
 from members.queries import resolve
 from vouchers import codes
-from vouchers.api.vouchers import VoucherAnswer, money, voucher_answer
 from vouchers.errors import (
     UseNotFound,
     VoucherExpired,
@@ -42,6 +41,7 @@ from vouchers.models import Voucher, VoucherType, VoucherUse
 from vouchers.services import authentication, postings
 from vouchers.services.authentication import AtTill
 from vouchers.services.postings import Order
+from vouchers.shapes.vouchers import VoucherAnswer, money, voucher_answer
 
 VoucherCode = Annotated[str, Meta(min_length=4, max_length=64, pattern=r"^[A-Za-z0-9 -]+$(?!\n)")]
 

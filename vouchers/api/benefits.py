@@ -16,13 +16,13 @@ from loyalty.digest import digest_of
 from loyalty.errors import FieldError, LoyaltyError, ValidationFailed
 from loyalty.scopes import Scope
 from members.queries import resolve
-from vouchers.api.vouchers import VoucherAnswer, voucher_answer
 from vouchers.errors import BenefitNotFound, NotEligible, QuotaEmpty, UseNotFound, VoucherUsed
 from vouchers.models import Benefit
 from vouchers.queries.benefits import Entitlement, Holder, entitlements
 from vouchers.services import benefits, postings
 from vouchers.services.benefits import BenefitRequest
 from vouchers.services.postings import Order
+from vouchers.shapes.vouchers import VoucherAnswer, voucher_answer
 
 
 class BenefitBody(Body, kw_only=True):

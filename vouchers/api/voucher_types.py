@@ -7,10 +7,10 @@ from loyalty.api.fields import Answer, Money
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.scopes import Scope
-from vouchers.api.vouchers import money
 from vouchers.models import VoucherType
 from vouchers.queries.vouchers import types_offered
 from vouchers.services.stock import left_of
+from vouchers.shapes.vouchers import money
 
 
 class VoucherTypeAnswer(Answer, kw_only=True):

@@ -1,7 +1,6 @@
 """Redeem Points Voucher, Redemption Reversal, Voucher Allocation and Voucher History."""
 
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,8 +9,7 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
-from ledger.kernel.dates import last_valid_date
-from ledger.queries.configuration import Configuration, configuration
+from ledger.queries.configuration import configuration
 from ledger.shapes.reversals import ReversalBody, reversal_request
 from ledger.shapes.transactions import TransactionAnswer, answer_of
 from loyalty.api.fields import (
@@ -20,7 +18,6 @@ from loyalty.api.fields import (
     Code,
     Instant,
     MemberReference,
-    Money,
     Reason,
     Reference,
     check_instant,
@@ -42,9 +39,10 @@ from vouchers.errors import (
     WholeOnly,
 )
 from vouchers.models import Voucher, VoucherUse
-from vouchers.queries.vouchers import status_of, uses_of, vouchers_of_member
+from vouchers.queries.vouchers import uses_of, vouchers_of_member
 from vouchers.services import allocation, postings, redemption
 from vouchers.services.postings import Order
+from vouchers.shapes.vouchers import UseAnswer, VoucherAnswer, money, voucher_answer
 
 Quantity = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -72,39 +70,6 @@ class AllocateBody(Body, kw_only=True):
     valid_to: Instant | None = None
     reason: Reason
     reference: Reference
-
-
-class UseAnswer(Answer, kw_only=True):
-    """A use of a voucher; where it was is told to the partner that took it."""
-
-    id: UUID
-    at: datetime
-    amount: Money | None
-    partner: str | None
-    outlet: str | None
-    reference: str | None
-
-
-class VoucherAnswer(Answer, kw_only=True):
-    """A voucher. The code is whole for its member and for who issued it, else its end."""
-
-    id: UUID
-    code: str
-    voucher_type: str
-    name: str
-    status: str
-    gives: str
-    value: Money | None
-    left: Money | None
-    percent: str | None
-    product: str | None
-    text: str | None
-    origin: str | None
-    issued_at: datetime | None
-    valid_from: datetime | None
-    expires_at: datetime | None
-    last_valid_date: date | None
-    uses: list[UseAnswer] | msgspec.UnsetType = msgspec.UNSET
 
 
 class BoughtAnswer(TransactionAnswer, kw_only=True):
@@ -288,33 +253,3 @@ class VoucherViewSet(ProgramViewSet):
             outlet=(use.outlet or None) if mine else None,
             reference=use.reference if mine else None,
         )
-
-
-def money(amount: Decimal | None, currency: str) -> Money | None:
-    """Return an amount as it is answered; None for none."""
-    return None if amount is None else Money(amount=f"{amount:.2f}", currency=currency)
-
-
-def voucher_answer(
-    voucher: Voucher, code: str, at: datetime, settings: Configuration
-) -> VoucherAnswer:
-    """Return a voucher as it is answered, with its status at `at`."""
-    kind = voucher.voucher_type
-    return VoucherAnswer(
-        id=voucher.pk,
-        code=code,
-        voucher_type=kind.code,
-        name=kind.name,
-        status=status_of(voucher, at),
-        gives=kind.gives,
-        value=money(kind.value, kind.currency),
-        left=money(voucher.left, kind.currency),
-        percent=f"{kind.percent:.2f}" if kind.percent is not None else None,
-        product=kind.product or None,
-        text=kind.text or None,
-        origin=voucher.origin or None,
-        issued_at=voucher.issued_at,
-        valid_from=voucher.valid_from,
-        expires_at=voucher.expires_at,
-        last_valid_date=last_valid_date(voucher.expires_at, settings.zone),
-    )

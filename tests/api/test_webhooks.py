@@ -1,0 +1,503 @@
+"""Webhooks: subscriptions, and deliveries to a real receiver that fails, hangs, and comes back."""
+
+import contextlib
+import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import Max
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from loyalty.models import OutboxEvent, WebhookDelivery, WebhookSubscription
+from loyalty.services import deliveries, outbox, receivers
+from tests.conftest import Api
+from tests.factories.ledger import give
+from tests.factories.members import MemberFactory
+from tests.factories.partners import PartnerFactory, token_for
+from tests.factories.promotions import promotion
+from tests.factories.vouchers import VoucherTypeFactory
+
+EVENTS = ["points.*", "voucher.issued"]
+
+
+class Receiver:
+    """A shop's end of a webhook. `answers` are the statuses it gives, the last one for good."""
+
+    def __init__(self) -> None:
+        self.answers, self.got, self.hang, self.body = [200], [], 0.0, b"ok"
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append((dict(self.headers), raw.decode()))
+                time.sleep(receiver.hang)
+                status = receiver.answers[0]
+                if len(receiver.answers) > 1:
+                    receiver.answers.pop(0)
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(receiver.body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/hook"
+
+    def bodies(self):
+        return [json.loads(raw) for _, raw in self.got]
+
+
+@pytest.fixture
+def receiver(settings):
+    settings.WEBHOOKS_TO_PRIVATE_ADDRESSES = True
+    receiver = Receiver()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+@pytest.fixture
+def world(committed_program):
+    """A grocer with a till and a member, committed: deliveries run in threads of their own."""
+    partner = PartnerFactory(code="GROCER", outlets=["S1"])
+    till = Api(token_for(partner=partner))
+    till.partner, till.member = partner, MemberFactory(card="6275000000000017")
+    return till
+
+
+def put(api, receiver, code="SHOP", **changes):
+    return api.put(f"/webhooks/{code}/", {"url": receiver.url, "events": EVENTS, **changes})
+
+
+def fan_out(at):
+    """Fan out once nothing older is open; tests beside this one hold the whole server's horizon."""
+    last = OutboxEvent.objects.aggregate(last=Max("transaction_id", default=0))["last"]
+    for _ in range(600):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %s", [last]
+            )
+            if cursor.fetchone()[0]:
+                break
+        time.sleep(0.05)
+    deliveries.fan_out(at=at)
+
+
+def run(at=None):
+    """Do what the worker does every few seconds."""
+    now = at or datetime.now(UTC)
+    fan_out(now)
+    return deliveries.deliver(now=lambda: now)
+
+
+def test_an_earn_is_told_signed(world, receiver, purchase):
+    with transaction.atomic():
+        promotion()
+    secret = put(world, receiver).json()["secret"]
+    earned = world.post("/transactions/earn/", purchase()).json()
+
+    assert run() == 1
+
+    headers, raw = receiver.got[0]
+    body = json.loads(raw)
+    assert Webhook(secret).verify(raw, headers) == body
+    assert body["type"] == "points.earn"
+    assert body["data"]["id"] == earned["id"]
+    assert body["data"]["member"] == world.member.number
+    assert body["data"]["version"] == earned["version"]
+    assert body["data"]["object"]["awards"] == earned["awards"]
+    assert body["data"]["object"]["reference"] == earned["reference"]
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(raw.replace("earn", "burn"), headers)
+    assert run() == 0
+
+
+def test_a_member_is_told_of_in_order_and_a_failure_holds_back_that_member_only(world, receiver):
+    put(world, receiver)
+    other = MemberFactory()
+    receiver.answers = [500, 200]
+    for _ in range(3):
+        give(world.member, 10, partner=world.partner)
+    run(now := datetime.now(UTC))
+    assert [row["data"]["version"] for row in receiver.bodies()] == [1]
+
+    give(other, 10, partner=world.partner)
+    run(now + timedelta(seconds=1))
+    assert [row["data"]["member"] for row in receiver.bodies()[1:]] == [other.number]
+
+    run(now + timedelta(seconds=7))
+    told = [row["data"]["version"] for row in receiver.bodies()[2:]]
+    assert told == [1, 2, 3]
+    first = [headers["webhook-id"] for headers, _ in receiver.got][:3:2]
+    assert first[0] == first[1]  # The same id at each try, so that repeats are dropped.
+
+
+def test_tries_come_further_apart_and_are_given_up_after_three_days(world, receiver):
+    put(world, receiver)
+    receiver.answers = [503]
+    give(world.member, 10, partner=world.partner)
+    at = datetime.now(UTC)
+    waits = []
+    run(at)
+    while (row := WebhookDelivery.objects.get()).status == "PENDING":
+        waits.append((row.next_at - at).total_seconds())
+        at = row.next_at
+        run(at)
+
+    assert row.status == "DEAD"
+    assert (row.last_status, row.last_error) == (503, "HTTP 503")
+    assert waits[0] < 7
+    assert max(waits) <= 6 * 3600 * 1.2
+    assert at - row.created_at >= timedelta(days=3)
+
+
+def test_a_dead_delivery_is_sent_again_when_asked_for(world, receiver):
+    put(world, receiver)
+    receiver.answers = [410, 200]
+    give(world.member, 10, partner=world.partner)
+    run()
+    key = WebhookDelivery.objects.get().pk
+    WebhookDelivery.objects.update(status="DEAD")
+    assert run() == 0
+
+    answer = world.post(f"/webhooks/SHOP/deliveries/{key}/retry/", {})
+
+    assert answer.json()["status"] == "PENDING"
+    assert run() == 1
+    log = world.get("/webhooks/SHOP/deliveries/").json()["results"]
+    assert [(row["status"], row["attempts"], row["last_status"]) for row in log] == [
+        ("DELIVERED", 2, 200)
+    ]
+
+
+def test_a_receiver_that_hangs_is_left(world, receiver, monkeypatch):
+    monkeypatch.setattr(receivers, "READ_S", 0.3)
+    put(world, receiver)
+    receiver.hang = 1.5
+    give(world.member, 10, partner=world.partner)
+
+    started = time.monotonic()
+    run()
+
+    assert time.monotonic() - started < 1.4
+    row = WebhookDelivery.objects.get()
+    assert (row.status, row.attempts, row.last_status) == ("PENDING", 1, None)
+    assert "ReadTimeout" in row.last_error
+
+
+def test_a_receiver_that_is_away_is_tried_again(world, receiver):
+    put(world, receiver)
+    receiver.server.shutdown()
+    receiver.server.server_close()
+    give(world.member, 10, partner=world.partner)
+
+    run()
+
+    assert "refused" in WebhookDelivery.objects.get().last_error
+
+
+def test_no_redirect_is_followed(world, receiver):
+    put(world, receiver)
+    receiver.answers = [302]
+    give(world.member, 10, partner=world.partner)
+
+    run()
+
+    assert len(receiver.got) == 1
+    assert WebhookDelivery.objects.get().last_error == "HTTP 302"
+
+
+def test_an_endless_answer_is_read_up_to_a_bound(world, receiver):
+    put(world, receiver)
+    receiver.body = b"x" * 10_000_000
+    give(world.member, 10, partner=world.partner)
+
+    assert run() == 1
+
+
+def test_a_partner_hears_of_what_it_caused_and_the_house_of_all(world, receiver):
+    put(world, receiver)
+    put(Api(token_for()), receiver, "HOUSE")
+    give(world.member, 10, partner=PartnerFactory())
+    give(world.member, 20, partner=world.partner)
+
+    run()
+
+    by_house = WebhookDelivery.objects.filter(subscription__code="HOUSE").count()
+    assert (by_house, WebhookDelivery.objects.count()) == (2, 3)
+
+
+def test_a_partner_hears_of_the_expiry_of_its_own_points(world, receiver):
+    now = datetime.now(UTC)
+    put(world, receiver)
+    other = MemberFactory()
+    lives = timedelta(days=1)
+    give(world.member, 20, partner=world.partner, at=now - timedelta(days=2), lives=lives)
+    give(other, 20, at=now - timedelta(days=2), lives=lives)
+    from ledger.services.settlement import settle_chunk
+
+    settle_chunk(after=0, at=now)
+    run()
+
+    expiries = [row for row in receiver.bodies() if row["type"] == "points.expiry"]
+    assert [row["data"]["member"] for row in expiries] == [world.member.number]
+    assert WebhookDelivery.objects.filter(status="SKIPPED").count() == 1
+
+
+def test_only_what_was_asked_for_and_from_now_on(world, receiver):
+    give(world.member, 10, partner=world.partner)
+    put(world, receiver, events=["points.redemption"])
+    give(world.member, 10, partner=world.partner)
+
+    run()
+
+    assert receiver.got == []
+
+
+def test_a_voucher_is_told_without_its_code(world, receiver):
+    put(world, receiver)
+    VoucherTypeFactory(code="FIVE")
+    give(world.member, 500, partner=world.partner)
+    body = {"member": {"number": world.member.number}, "reference": "B", "voucher_type": "FIVE"}
+    code = world.post("/vouchers/redeem/", body).json()["vouchers"][0]["code"]
+
+    run()
+
+    (told,) = [row for row in receiver.bodies() if row["type"] == "voucher.issued"]
+    assert told["data"]["object"]["code"] == f"…{code[-4:]}"
+    assert code not in json.dumps(receiver.bodies())
+
+
+def test_both_secrets_sign_for_a_day(world, receiver):
+    old = put(world, receiver).json()["secret"]
+    new = world.post("/webhooks/SHOP/rotate/", {}).json()["secret"]
+    give(world.member, 10, partner=world.partner)
+    run()
+    headers, raw = receiver.got[0]
+
+    assert Webhook(old).verify(raw, headers) == Webhook(new).verify(raw, headers)
+    assert old != new
+
+    WebhookSubscription.objects.update(second_secret_until=datetime.now(UTC))
+    give(world.member, 10, partner=world.partner)
+    run()
+    headers, raw = receiver.got[1]
+    with pytest.raises(WebhookVerificationError):
+        Webhook(old).verify(raw, headers)
+    Webhook(new).verify(raw, headers)
+
+
+def test_secrets_are_sealed_and_shown_once(world, receiver):
+    secret = put(world, receiver).json()["secret"]
+
+    row = WebhookSubscription.objects.get()
+    assert secret.removeprefix("whsec_").encode() not in bytes(row.secret)
+    assert "secret" not in world.get("/webhooks/SHOP/").json()
+    assert "secret" not in put(world, receiver, active=False).json()
+
+
+def test_put_is_safe_to_repeat_and_guarded_by_its_version(world, receiver):
+    first = put(world, receiver)
+    same = put(world, receiver)
+    other = put(world, receiver, events=["points.earn"])
+    stale = world.put(
+        "/webhooks/SHOP/",
+        {"url": receiver.url, "events": ["points.earn"], "active": False},
+        **{"If-Match": first.headers["ETag"]},
+    )
+
+    assert (first.status_code, same.status_code, other.status_code) == (201, 200, 200)
+    assert [first.headers["ETag"], same.headers["ETag"], other.headers["ETag"]] == [
+        '"1"',
+        '"1"',
+        '"2"',
+    ]
+    assert (stale.status_code, stale.json()["version"]) == (412, 2)
+    assert [row["code"] for row in world.get("/webhooks/").json()["results"]] == ["SHOP"]
+
+
+def test_another_partners_webhook_is_not_there(world, receiver):
+    put(world, receiver)
+    other = Api(token_for(partner=PartnerFactory()))
+
+    assert other.get("/webhooks/SHOP/").status_code == 404
+    assert other.get("/webhooks/SHOP/deliveries/").status_code == 404
+    assert other.delete("/webhooks/SHOP/").status_code == 404
+    assert other.get("/webhooks/").json()["results"] == []
+    assert WebhookSubscription.objects.count() == 1
+
+
+def test_a_deleted_webhook_is_gone(world, receiver):
+    put(world, receiver)
+    give(world.member, 10, partner=world.partner)
+
+    assert world.delete("/webhooks/SHOP/").status_code == 200
+
+    assert run() == 0
+    assert world.get("/webhooks/SHOP/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("url", "events", "pointer"),
+    [
+        ("http://example.org/", EVENTS, "/url"),
+        ("ftp://example.org/", EVENTS, "/url"),
+        ("https://user:secret@example.org/", EVENTS, "/url"),
+        ("https:///path", EVENTS, "/url"),
+        ("https://example.org:99999/", EVENTS, "/url"),
+        ("https://[::1/", EVENTS, "/url"),
+        ("https://example.org/ x", EVENTS, "/url"),
+        ("https://example.org/", [], "/events"),
+        ("https://example.org/", ["points.nothing"], "/events/0"),
+        ("https://example.org/", ["*"], "/events/0"),
+    ],
+)
+def test_what_cannot_be_subscribed_is_named(till, url, events, pointer):
+    answer = till.put("/webhooks/SHOP/", {"url": url, "events": events})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert not WebhookSubscription.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "172.16.9.9",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "224.0.0.1",
+    ],
+)
+def test_private_addresses_are_not_public(address):
+    assert not receivers.is_public(address)
+
+
+def test_public_addresses_are_public():
+    assert receivers.is_public("93.184.216.34")
+    assert receivers.is_public("2606:2800:220:1:248:1893:25c8:1946")
+
+
+def test_nothing_is_sent_into_our_own_network(world, receiver, settings):
+    put(world, receiver)
+    settings.WEBHOOKS_TO_PRIVATE_ADDRESSES = False
+    give(world.member, 10, partner=world.partner)
+
+    run()
+
+    assert receiver.got == []
+    assert "not public" in WebhookDelivery.objects.get().last_error
+
+
+def test_what_an_open_transaction_may_still_write_is_waited_for(world, receiver):
+    """Ids are not in the order of commits: an earlier one may still be on its way."""
+    put(world, receiver, events=["member.updated"])
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly():
+        with transaction.atomic():
+            tell("first")
+            begun.set()
+            go_on.wait(10)
+        connection.close()
+
+    def tell(name):
+        outbox.record(
+            "member.updated",
+            at=datetime.now(UTC),
+            member_id=world.member.pk,
+            partner_id=world.partner.pk,
+            payload={"name": name},
+        )
+
+    thread = threading.Thread(target=slowly)
+    thread.start()
+    begun.wait(10)
+    with transaction.atomic():
+        tell("second")
+    deliveries.fan_out(at=datetime.now(UTC))
+    assert not WebhookDelivery.objects.exists()
+    go_on.set()
+    thread.join()
+
+    run()
+
+    told = [row["data"]["object"]["name"] for row in receiver.bodies()]
+    assert told == ["first", "second"]
+
+
+def test_two_workers_send_each_once(world, receiver):
+    put(world, receiver)
+    receiver.hang = 0.05
+    members = [MemberFactory() for _ in range(6)]
+    for member in members:
+        give(member, 10, partner=world.partner)
+        give(member, 10, partner=world.partner)
+    fan_out(datetime.now(UTC))
+
+    def work():
+        deliveries.deliver()
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    ids = [headers["webhook-id"] for headers, _ in receiver.got]
+    assert (len(ids), len(set(ids))) == (12, 12)
+
+
+def test_without_the_subjects_lock_they_would_send_twice(world, receiver, monkeypatch):
+    """Prove that the race above is a real one."""
+    put(world, receiver)
+    receiver.hang = 0.3
+    give(world.member, 10, partner=world.partner)
+    fan_out(datetime.now(UTC))
+    key = WebhookSubscription.objects.get().pk
+
+    def work():
+        deliveries._send_next(key, world.member.pk, datetime.now(UTC))
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(receiver.got) == 2
+
+
+@pytest.mark.broken_books  # Told of a month that has not passed, the audit would miss the event.
+def test_what_was_delivered_is_forgotten_after_thirty_days(world, receiver):
+    put(world, receiver)
+    give(world.member, 10, partner=world.partner)
+    run()
+
+    deliveries.forget_old(at=datetime.now(UTC) + timedelta(days=29))
+    assert WebhookDelivery.objects.count() == 1
+    deliveries.forget_old(at=datetime.now(UTC) + timedelta(days=31))
+    assert not WebhookDelivery.objects.exists()
+    assert not OutboxEvent.objects.exists()

@@ -1,0 +1,1 @@
+"""Shapes of answers that the interface and the webhooks share."""
