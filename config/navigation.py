@@ -9,6 +9,7 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
     "Promotions": [("Promotions", "campaign", "promotions_promotion")],
     "Members": [
         ("Members", "group", "members_member"),
+        ("May be one person", "difference", "members_duplicateflag"),
         ("Cards", "credit_card", "members_card"),
         ("Card ranges", "format_list_numbered", "members_cardrange"),
         ("Aliases", "alternate_email", "members_alias"),

@@ -11,6 +11,7 @@ class CallerKind(StrEnum):
     CLIENT = "CLIENT"
     MEMBER = "MEMBER"
     PUBLIC = "PUBLIC"
+    STAFF = "STAFF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Caller:
 
     A CLIENT holds scopes and acts for its partner; a house client acts for the programme, as the
     house partner. A MEMBER reaches itself only, and what it posts is the house's. A PUBLIC client
-    is an app that keeps no secret: it may sign members in and enrol them, no more.
+    is an app that keeps no secret: it may sign members in and enrol them, no more. STAFF is a
+    person of the back office, who acts for the programme through the same steps.
 
     The partner comes from the token, never from a request's body.
     """
@@ -55,6 +57,24 @@ class Caller:
     session_id: UUID | None = None
     is_authenticated: bool = True
 
+    @classmethod
+    def staff(cls, username: str, *, house_id: int, house_code: str) -> "Caller":
+        """Return a person of the back office, who acts for the programme: the house partner."""
+        return cls(
+            client_id=username,
+            partner_id=house_id,
+            partner_code=house_code,
+            house=True,
+            scopes=frozenset(),
+            rate_limit_per_minute=0,
+            kind=CallerKind.STAFF,
+        )
+
+    @property
+    def public(self) -> bool:
+        """Whether the caller is an app that keeps no secret."""
+        return self.kind is CallerKind.PUBLIC
+
     @property
     def only_partner(self) -> int | None:
         """The partner whose postings the caller may touch; None for a house client: all."""
@@ -70,4 +90,8 @@ class Caller:
         """The caller as histories name it."""
         if self.kind is CallerKind.MEMBER:
             return Actor("MEMBER", self.member_number or "", self.partner_id)
-        return Actor("CLIENT", self.client_id, self.partner_id)
+        if self.kind is CallerKind.STAFF:
+            return Actor.staff(self.client_id)
+        # A public client is counted by its address, which histories must not keep.
+        name = self.client_id.partition("@")[0] if self.public else self.client_id
+        return Actor("CLIENT", name, self.partner_id)

@@ -5,6 +5,19 @@ from typing import Any
 from loyalty.errors import Conflict, LoyaltyError, NotFound, Refused
 
 
+class DuplicateMember(Conflict):
+    """A member has one of these contacts already, and the programme enrols nobody twice."""
+
+    code = "DUPLICATE_MEMBER"
+    title = "A member already"
+
+    def __init__(self, *, matched: list[str] | None, member: str | None = None) -> None:
+        told: dict[str, Any] = {"matched": matched} if matched else {}
+        if member is not None:
+            told["member"] = member
+        super().__init__("Somebody with these contacts is a member already.", **told)
+
+
 class CardNotFound(NotFound):
     """The card is not one of the programme's."""
 

@@ -86,7 +86,7 @@ class ProgramViewSet(ViewSetMixin, APIView):
         body: msgspec.Struct,
         work: Callable[[], msgspec.Struct],
         *,
-        status: int = 200,
+        status: int | Callable[[], int] = 200,
         headers: Callable[[], dict[str, str]] = dict,
     ) -> HttpResponse:
         """Run a change in one transaction and answer it; `Idempotency-Key` makes a retry safe.

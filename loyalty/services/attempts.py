@@ -40,6 +40,8 @@ SIGN_IN = Policy("SIGN_IN", 5, timedelta(minutes=1), timedelta(hours=1))
 SIGN_IN_MEMBER = Policy("SIGN_IN_MEMBER", 10, timedelta(minutes=1), timedelta(hours=1))
 SIGN_IN_ADDRESS = Policy("SIGN_IN_ADDRESS", 100, timedelta(minutes=1), timedelta(hours=1))
 CODES_SENT = Policy("CODES_SENT", 5, timedelta(minutes=5), timedelta(days=1))
+# Of a public client, by address: what it is refused could tell who is a member.
+ENROLLMENT = Policy("ENROLLMENT", 10, timedelta(minutes=1), timedelta(hours=1))
 PIN = Policy("PIN", 5, timedelta(minutes=15), timedelta(days=1))
 ONE_TIME_CODE = Policy("ONE_TIME_CODE", 5, timedelta(minutes=15), timedelta(days=1))
 

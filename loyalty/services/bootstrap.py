@@ -47,7 +47,9 @@ GROUPS = {
     ],
     "Helpdesk": [
         "members.view_*",
+        "members.add_member",
         "members.change_member",
+        "members.change_duplicateflag",
         "members.change_card",
         "members.*_alias",
         "members.delete_releasedalias",

@@ -52,9 +52,15 @@ def key_of(header: str | None, *, client_id: str, route: str, body: msgspec.Stru
 
 @use_case
 def run(
-    work: Callable[[], msgspec.Struct], *, key: Key | None, at: datetime, status: int = 200
+    work: Callable[[], msgspec.Struct],
+    *,
+    key: Key | None,
+    at: datetime,
+    status: int | Callable[[], int] = 200,
 ) -> Done:
     """Make a change and keep its answer under the key, in one transaction.
+
+    `status` is asked for when the work is done, where only the work can tell.
 
     A twin that comes meanwhile waits for this transaction on the key's unique index, and then
     finds the answer. A refusal leaves the key free.
@@ -65,9 +71,10 @@ def run(
     if key and row is None:
         return _earlier(key)
     answer = msgspec.json.encode(work())
+    code = status() if callable(status) else status
     if row is not None:
-        IdempotencyKey.objects.filter(pk=row).update(answer=answer, status=status)
-    return Done(answer, status, replayed=False)
+        IdempotencyKey.objects.filter(pk=row).update(answer=answer, status=code)
+    return Done(answer, code, replayed=False)
 
 
 def _claim(key: Key, at: datetime) -> int | None:

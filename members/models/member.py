@@ -57,6 +57,7 @@ class Member(models.Model):
     erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [("erase_member", "Can erase the personal data of members")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(stage="MERGED", merged_into__isnull=False)

@@ -1,5 +1,6 @@
 """What members agree to now."""
 
+from loyalty.models import CommunicationCategory
 from members.models import Consent
 
 SHARING = "partner-sharing"  # Who agrees to it lets every partner see the profile.
@@ -23,3 +24,9 @@ def shares_with_partners(member_id: int) -> bool:
         .first()
     )
     return latest is True
+
+
+def defaults() -> dict[str, bool]:
+    """Return what holds of each category until a member says something. One query."""
+    categories = CommunicationCategory.objects.filter(active=True)
+    return dict(categories.values_list("code", "consent_default"))

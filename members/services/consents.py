@@ -1,6 +1,6 @@
 """Recording what members agree to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from django.db import connection
 
 from loyalty.caller import Actor
 from loyalty.errors import FieldError, ValidationFailed
+from loyalty.models import CommunicationCategory, CommunicationChannel
 from members.models import Consent
 from members.queries.consents import consents_of
 from members.services import activity
@@ -31,19 +32,19 @@ def record_consents(
     member_id: int,
     said: Sequence[Given],
     *,
-    known: Mapping[str, frozenset[str]],
     by: Actor,
     at: datetime,
 ) -> list[Consent]:
     """Add what a member says to the history of consents; return what was new. A step.
 
-    `known` are the programme's categories, each with its channels. What stands already is not
-    written again; an older word than the latest is kept, and changes nothing.
+    What stands already is not written again; an older word than the latest is kept, and changes
+    nothing.
 
-    :raises ValidationFailed: if a category or channel is unknown, named twice, or of the future.
+    :raises ValidationFailed: if a category or channel is unknown, named twice, of the
+        future, or without the proof that its category needs.
     """
     assert connection.in_atomic_block
-    _check(said, known, at)
+    _check(said, at)
     if not said:
         return []
     now = {(each.category, each.channel): each for each in consents_of(member_id)}
@@ -75,22 +76,29 @@ def record_consents(
     return rows
 
 
-def _check(said: Sequence[Given], known: Mapping[str, frozenset[str]], at: datetime) -> None:
+def _check(said: Sequence[Given], at: datetime) -> None:
+    if not said:
+        return
+    categories = CommunicationCategory.objects.filter(active=True)
+    proved = dict(categories.values_list("code", "needs_proof"))
+    channels = set(CommunicationChannel.objects.filter(active=True).values_list("code", flat=True))
     errors, seen = [], set()
+
+    def wrong(place: int, field: str, code: str, message: str) -> None:
+        errors.append(FieldError(f"/consents/{place}{field}", code, message))
+
     for place, each in enumerate(said):
-        pointer = f"/consents/{place}"
-        if each.category not in known:
+        if each.category not in proved:
             message = "The programme has no such category of communication."
-            errors.append(FieldError(f"{pointer}/category", "NOT_A_CHOICE", message))
-        elif each.channel and each.channel not in known[each.category]:
-            message = "The programme does not use this channel."
-            errors.append(FieldError(f"{pointer}/channel", "NOT_A_CHOICE", message))
+            wrong(place, "/category", "NOT_A_CHOICE", message)
+        if each.channel and each.channel not in channels:
+            wrong(place, "/channel", "NOT_A_CHOICE", "The programme does not use this channel.")
+        if each.given and not each.proof and proved.get(each.category):
+            wrong(place, "/proof", "MISSING_FIELD", "This consent is taken only with its proof.")
         if each.at is not None and each.at > at + TOLERANCE:
-            message = "This has not happened yet."
-            errors.append(FieldError(f"{pointer}/at", "IN_FUTURE", message))
+            wrong(place, "/at", "IN_FUTURE", "This has not happened yet.")
         if (each.category, each.channel) in seen:
-            message = "A category and channel is named once."
-            errors.append(FieldError(pointer, "REPEATED", message))
+            wrong(place, "", "REPEATED", "A category and channel is named once.")
         seen.add((each.category, each.channel))
     if errors:
         raise ValidationFailed(errors)

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import phonenumbers
 from dateutil.relativedelta import relativedelta
 from django.db import connection
 
+from loyalty.attributes import complete, validate
 from loyalty.caller import Actor
 from loyalty.errors import FieldError, ValidationFailed
-from loyalty.models import Program
+from loyalty.models import Language, Program
 from loyalty.services import outbox
 from members.contacts import NotAContact, email_of, phone_of
 from members.models import Member
@@ -37,14 +39,12 @@ def read_profile(
     program: Program,
     *,
     at: datetime,
-    languages: frozenset[str],
-    check_attributes: Callable[[Mapping[str, Any]], list[FieldError]],
     attributes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the fields that were given as they are stored; None clears one.
 
-    Attributes are merged into `attributes`, those the member has. `check_attributes` tells what
-    is wrong with the outcome by the programme's own schema.
+    Attributes are merged into `attributes`, those the member has; None where it is new. The
+    outcome is checked by the programme's own schema. One query if a language is given.
 
     :raises ValidationFailed: for everything that is wrong, with a pointer to each field.
     """
@@ -57,7 +57,7 @@ def read_profile(
         "email": _contact(email_of, "an e-mail address"),
         "phone": _contact(lambda text: phone_of(text, program.phone_region), "a phone number"),
         "address": _address,
-        "language": lambda value: _language(value, languages),
+        "language": _language,
     }
     for name, value in given.items():
         if name == "attributes":
@@ -67,11 +67,9 @@ def read_profile(
         except ValidationFailed as error:
             errors += error.errors
     if "attributes" in given or attributes is None:
-        merged = {**(attributes or {}), **(given.get("attributes") or {})}
-        cleared = "attributes" in given and given["attributes"] is None
-        kept = {} if cleared else {key: each for key, each in merged.items() if each is not None}
-        errors += check_attributes(kept)
-        stored["attributes"] = kept
+        wanted = _merged(attributes or {}, given.get("attributes", {}), program.member_schema)
+        errors += validate(program.member_schema, wanted, pointer="/profile/attributes")
+        stored["attributes"] = complete(program.member_schema, wanted)
     if errors:
         raise ValidationFailed(errors)
     return stored
@@ -129,6 +127,18 @@ def change_profile(
     return True
 
 
+def _merged(
+    attributes: Mapping[str, Any], given: Mapping[str, Any] | None, schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return attributes with the given ones put in; None clears one, or all of them.
+
+    What the schema no longer knows is left behind: nobody asked for it.
+    """
+    if given is None:
+        return {}
+    return {**{name: value for name, value in attributes.items() if name in schema}, **given}
+
+
 def _refuse(name: str, code: str, message: str) -> ValidationFailed:
     return ValidationFailed([FieldError(f"/profile/{name}", code, message)])
 
@@ -155,16 +165,32 @@ def _contact(read: Callable[[str], str], what: str) -> Callable[[str], str]:
     return normalized
 
 
+class Address(msgspec.Struct, forbid_unknown_fields=True):
+    """A postal address; the API bounds its texts, the back office types JSON."""
+
+    lines: Annotated[list[str], msgspec.Meta(max_length=4)] = []
+    postal_code: str | None = None
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+
+
 def _address(value: Mapping[str, Any]) -> dict[str, Any]:
-    country = value.get("country")
-    if country is not None and country not in phonenumbers.SUPPORTED_REGIONS:
+    try:
+        address = msgspec.convert(value, Address)
+    except msgspec.ValidationError as error:
+        raise _refuse("address", "WRONG_TYPE", f"{error}.") from None
+    if address.country is not None and address.country not in phonenumbers.SUPPORTED_REGIONS:
         message = "Give an ISO 3166 code such as AT."
         raise _refuse("address/country", "NOT_A_CHOICE", message)
-    return {key: each for key, each in value.items() if each not in (None, "", [])}
+    return {key: each for key, each in msgspec.structs.asdict(address).items() if each}
 
 
-def _language(value: str, languages: frozenset[str]) -> str:
-    if value not in languages:
-        known = ", ".join(sorted(languages))
-        raise _refuse("language", "NOT_A_CHOICE", f"The programme's languages are {known}.")
+def _language(value: str) -> str:
+    known = list(
+        Language.objects.filter(active=True).order_by("code").values_list("code", flat=True)
+    )
+    if value not in known:
+        message = f"The programme's languages are {', '.join(known)}."
+        raise _refuse("language", "NOT_A_CHOICE", message)
     return value

@@ -1,6 +1,7 @@
 """Member Info, by number, alias or any other reference."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,19 +10,20 @@ from rest_framework.request import Request
 
 from ledger.queries.books import OpenBook, read
 from ledger.queries.configuration import configuration
+from ledger.queries.thresholds import limits_of
 from ledger.shapes.transactions import BalanceAnswer
-from loyalty.api.fields import Answer, Body, MemberReference
+from loyalty.api.fields import Answer, Body, MemberReference, Money
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
 from members.masking import masked_name
-from members.models import Alias, Card, Consent, Member
+from members.models import Alias, Card, Member, SegmentMember
 from members.queries.person import Person, person_of
 from members.queries.visibility import sees_person
 
 # What a caller may ask for; without a word it gets all that it may see.
-OF_PERSON = ("profile", "cards", "aliases", "consents", "merged_from")
+OF_PERSON = ("profile", "cards", "aliases", "consents", "segments", "merged_from", "thresholds")
 OF_ALL = ("tier", "balances")
 GROUPS = (*OF_PERSON, *OF_ALL)
 
@@ -79,16 +81,37 @@ class AliasAnswer(Answer, kw_only=True):
 
     provider: str
     value: str
+    verified_at: datetime | None
 
 
 class ConsentAnswer(Answer, kw_only=True):
-    """What a member said last of a category and channel; without a channel, of all of them."""
+    """What a member said last of a category and channel; without a channel, of all of them.
+
+    `default` is the programme's word on a category of which the member said nothing.
+    """
 
     category: str
     channel: str | None
     given: bool
-    at: datetime
+    at: datetime | None
     source: str | None
+    default: bool
+
+
+class SegmentAnswer(Answer, kw_only=True):
+    """A segment the member is in, until `until` or for good."""
+
+    code: str
+    name: str
+    since: datetime
+    until: datetime | None
+
+
+class LimitsAnswer(Answer, kw_only=True):
+    """Above what a redemption, and those of a day, need a PIN; null is no limit."""
+
+    per_transaction: Money | None
+    per_day: Money | None
 
 
 class MemberAnswer(Answer, kw_only=True):
@@ -106,7 +129,9 @@ class MemberAnswer(Answer, kw_only=True):
     cards: list[CardAnswer] | UnsetType | None = UNSET
     aliases: list[AliasAnswer] | UnsetType | None = UNSET
     consents: list[ConsentAnswer] | UnsetType | None = UNSET
+    segments: list[SegmentAnswer] | UnsetType | None = UNSET
     merged_from: list[str] | UnsetType | None = UNSET
+    thresholds: LimitsAnswer | UnsetType | None = UNSET
 
 
 class MemberInfoViewSet(ProgramViewSet):
@@ -133,14 +158,15 @@ class MemberInfoViewSet(ProgramViewSet):
 
     def _info(self, reference: dict[str, Any]) -> HttpResponse:
         groups = _groups(self.query(InfoQuery).include)
-        book = read(reference, at=self.now())
+        now = self.now()
+        book = read(reference, at=now)
         member = Member.objects.select_related("tier", "enrolled_by", "referrer").get(
             pk=book.book.member_id
         )
         closed = member.stage == Member.Stage.CLOSED
         person = None
         if sees_person(self.caller, member) and not closed:
-            person = person_of(member.pk, groups)
+            person = person_of(member.pk, groups, at=now)
         answer = _answer(member, person, book, groups)
         if closed:
             answer.tier = None if "tier" in groups else UNSET
@@ -184,8 +210,10 @@ def _answer(
             "profile": _profile(member),
             "cards": [_card(each) for each in person.cards],
             "aliases": [_alias(each) for each in person.aliases],
-            "consents": [_consent(each) for each in person.consents],
+            "consents": _consents(person),
+            "segments": [_segment(each) for each in person.segments],
             "merged_from": list(person.merged_from),
+            "thresholds": _limits(book),
         }
     for name, part in parts.items():
         if name in groups:
@@ -205,6 +233,24 @@ def _balances(book: OpenBook) -> list[BalanceAnswer]:
         )
         for key, account in sorted(book.book.accounts.items())
     ]
+
+
+def _segment(row: SegmentMember) -> SegmentAnswer:
+    return SegmentAnswer(
+        code=row.segment.code, name=row.segment.name, since=row.since, until=row.until
+    )
+
+
+def _limits(book: OpenBook) -> LimitsAnswer:
+    settings = configuration(book.epoch)
+    limits = limits_of(book.member, settings)
+
+    def money(amount: Decimal | None) -> Money | None:
+        return None if amount is None else Money(amount=str(amount), currency=settings.currency)
+
+    return LimitsAnswer(
+        per_transaction=money(limits.per_transaction), per_day=money(limits.per_day)
+    )
 
 
 def _profile(member: Member) -> ProfileAnswer:
@@ -235,14 +281,34 @@ def _card(card: Card) -> CardAnswer:
 
 
 def _alias(alias: Alias) -> AliasAnswer:
-    return AliasAnswer(provider=alias.provider.code, value=alias.value)
-
-
-def _consent(consent: Consent) -> ConsentAnswer:
-    return ConsentAnswer(
-        category=consent.category,
-        channel=consent.channel or None,
-        given=consent.given,
-        at=consent.at,
-        source=consent.source or None,
+    return AliasAnswer(
+        provider=alias.provider.code, value=alias.value, verified_at=alias.verified_at
     )
+
+
+def _consents(person: Person) -> list[ConsentAnswer]:
+    """Return what was said, and of the other categories what holds until something is."""
+    said = [
+        ConsentAnswer(
+            category=each.category,
+            channel=each.channel or None,
+            given=each.given,
+            at=each.at,
+            source=each.source or None,
+            default=False,
+        )
+        for each in person.consents
+    ]
+    silent = person.consent_defaults.keys() - {each.category for each in person.consents}
+    defaults = [
+        ConsentAnswer(
+            category=category,
+            channel=None,
+            given=person.consent_defaults[category],
+            at=None,
+            source=None,
+            default=True,
+        )
+        for category in silent
+    ]
+    return sorted([*said, *defaults], key=lambda each: (each.category, each.channel or ""))

@@ -5,14 +5,17 @@ from django.urls import URLPattern, path, re_path
 from loyalty.api.paths import BY_ALIAS, MEMBER
 from promotions.api.batch import BatchViewSet
 from promotions.api.earning import EarningViewSet
+from promotions.api.enrollment import MemberViewSet
+from promotions.api.erasure import ErasureViewSet
 from promotions.api.history import HistoryViewSet
-from promotions.api.member_info import MemberInfoViewSet
 from promotions.api.returns import ReturnViewSet
 
 urlpatterns: list[URLPattern] = [
-    path("members/find/", MemberInfoViewSet.as_view({"post": "find"})),
-    re_path(BY_ALIAS, MemberInfoViewSet.as_view({"get": "by_alias"})),
-    re_path(MEMBER + r"/$", MemberInfoViewSet.as_view({"get": "retrieve"})),
+    path("members/", MemberViewSet.as_view({"post": "create"})),
+    path("members/find/", MemberViewSet.as_view({"post": "find"})),
+    re_path(BY_ALIAS, MemberViewSet.as_view({"get": "by_alias"})),
+    re_path(MEMBER + r"/$", MemberViewSet.as_view({"get": "retrieve", "patch": "update"})),
+    re_path(MEMBER + r"/erase/$", ErasureViewSet.as_view({"post": "erase"})),
     path("transactions/", HistoryViewSet.as_view({"get": "find"})),
     path("transactions/earn/", EarningViewSet.as_view({"post": "earn"})),
     path("transactions/evaluate/", EarningViewSet.as_view({"post": "evaluate"})),

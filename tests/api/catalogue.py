@@ -198,6 +198,7 @@ BEYOND: tuple[Operation, ...] = (
     _row("Get Job Errors", S.PROGRAM_READ, f"GET /jobs/{ID}/errors/"),
     _row("Cancel Job", S.PROGRAM_READ, f"POST /jobs/{ID}/cancel/"),
     _row("Restart Job", S.PROGRAM_READ, f"POST /jobs/{ID}/restart/"),
+    _row("Erase Member", S.STAGES_WRITE, f"POST /members/{NUMBER}/erase/"),
     _row("Void Transaction", S.POINTS_REVERSE, "POST /transactions/void/"),
     _row("Get Program", S.PROGRAM_READ, "GET /program/"),
     _row("Get Point Types", S.PROGRAM_READ, "GET /program/point-types/"),

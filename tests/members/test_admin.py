@@ -64,8 +64,8 @@ def test_a_final_stage_is_final(office):
 
     answer = office.post(change(member), form(member, stage="ACTIVE", last_name="Lee"))
 
-    assert answer.status_code == 302
-    assert Member.objects.values_list("stage", "last_name").get() == ("CLOSED", "Lee")
+    assert answer.status_code == 403
+    assert Member.objects.values_list("stage", "last_name").get() == ("CLOSED", "")
 
 
 def test_there_is_always_a_base_tier(office):
