@@ -31,5 +31,9 @@ app.conf.beat_schedule = {
         "task": "loyalty.tasks.forget_old_files",
         "schedule": crontab(minute="55", hour="3"),
     },
+    "let released aliases go": {
+        "task": "members.tasks.forget_released_aliases",
+        "schedule": crontab(minute="50", hour="3"),
+    },
     "requeue lost jobs": {"task": "loyalty.tasks.requeue_lost_jobs", "schedule": 60.0},
 }

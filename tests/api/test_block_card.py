@@ -114,3 +114,12 @@ def test_nothing_else_is_a_status(status, house, member):
 def test_partners_block_no_cards(till, member):
     assert report(till, "BLOCKED").status_code == 403
     assert Card.objects.get(number=NUMBER).status == "ACTIVE"
+
+
+def test_a_report_sends_few_statements(house, member, statements):
+    report(house, "LOST")
+    statements.sent.clear()
+
+    assert report(house, "STOLEN").status_code == 200
+
+    assert len(statements.sent) <= 6, statements.sent

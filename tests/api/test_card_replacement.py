@@ -135,3 +135,12 @@ def test_late_sales_on_a_lost_card_go_on_and_on_a_stolen_one_do_not(house, till,
 
 def test_partners_replace_no_cards(till, member):
     assert replace(till).status_code == 403
+
+
+def test_a_replacement_sends_few_statements(house, member, statements):
+    replace(house)
+    statements.sent.clear()
+
+    assert replace(house, NEXT).status_code == 201
+
+    assert len(statements.sent) <= 14, statements.sent

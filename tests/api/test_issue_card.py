@@ -169,3 +169,12 @@ def test_an_unknown_member_is_not_found(house, ann):
 
 def test_partners_issue_no_cards(till, member):
     assert issue(till, member).status_code == 403
+
+
+def test_issuing_sends_few_statements(house, ann, statements):
+    issue(house, ann)
+    statements.sent.clear()
+
+    assert issue(house, ann).status_code == 201
+
+    assert len(statements.sent) <= 13, statements.sent
