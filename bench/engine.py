@@ -9,8 +9,9 @@ import msgspec
 from promotions.engine.conditions import applies, matches
 from promotions.engine.definition import Definition
 from promotions.engine.evaluate import evaluate
-from promotions.engine.snapshot import Snapshot, Version, compile_version
+from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import PIECE, Line, MemberFacts, Purchase
+from promotions.engine.versions import Version, compile_version
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBER = MemberFacts("BASE", "ACTIVE")

@@ -9,61 +9,30 @@ their sums need not, so calculating with them is refused.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
-from functools import lru_cache
-from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from cel_expr_python import cel
-from google.protobuf import (
-    any_pb2,
-    descriptor_pb2,
-    descriptor_pool,
-    message_factory,
-    text_format,
-    timestamp_pb2,
-)
-from google.protobuf.message import Message
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory, text_format
+
+from loyalty.expression_names import Kind, Names, Record, environment, kinds_of, may_be_asked
+
+__all__ = [
+    "BadExpression",
+    "Expression",
+    "Kind",
+    "Names",
+    "Record",
+    "Verdict",
+    "compile",
+    "kinds_of",
+    "may_be_asked",
+    "pack",
+]
 
 LENGTH_MAX = 2000
 NESTING_MAX = 20
-
-
-class Kind(StrEnum):
-    """What a name or a field holds. A date is text as ISO 8601 has it, which compares right."""
-
-    TEXT = "TEXT"
-    NUMBER = "NUMBER"
-    INTEGER = "INTEGER"
-    BOOLEAN = "BOOLEAN"
-    INSTANT = "INSTANT"
-    TEXTS = "TEXTS"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What `event` or each of `lines` consists of: kinds by field, and records within it."""
-
-    fields: tuple[tuple[str, "Kind | Record"], ...]
-    many: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The names that an expression may ask for, with what they hold."""
-
-    kinds: tuple[tuple[str, Kind | Record], ...]
-
-    @classmethod
-    def of(cls, *parts: Mapping[str, Kind | Record]) -> "Names":
-        """Return the names of several parts together; the later part's kind counts."""
-        merged: dict[str, Kind | Record] = {}
-        for part in parts:
-            merged |= part
-        return cls(tuple(sorted(merged.items(), key=lambda item: item[0])))
 
 
 class BadExpression(ValueError):
@@ -85,6 +54,13 @@ class Verdict:
 MET, NOT_MET = Verdict(met=True), Verdict(met=False)
 
 
+class Facts(Protocol):
+    """Whatever answers for names: a mapping, or what works a fact out when it is asked for."""
+
+    def get(self, name: str, /) -> Any:
+        """Return the value of a name, None where it is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A checked condition. `asks` are the declared names that it uses."""
@@ -94,20 +70,19 @@ class Expression:
     _program: Any = field(repr=False, compare=False)
     _packers: Mapping[str, Any] = field(repr=False, compare=False)
 
-    def evaluate(self, facts: Mapping[str, Any]) -> Verdict:
+    def evaluate(self, facts: Facts) -> Verdict:
         """Return whether the condition is met by `facts`, of which only `asks` are looked at.
 
         A name that `facts` do not have (or have as None) is unknown. Anything but true is not
         met: false, an error, and what depends on something unknown. Records are given as dicts,
         or as what `pack` made of them.
         """
-        known = {}
-        for name in self.asks:
-            value = facts.get(name)
-            if value is not None:
-                packer = self._packers.get(name)
-                known[name] = packer(value) if packer else value
         try:
+            known = {
+                name: packer(value)
+                for name, packer in self._packers.items()
+                if (value := facts.get(name)) is not None
+            }
             answer = self._program.eval(data=known)
         except (RuntimeError, ValueError, TypeError) as error:
             return Verdict(met=False, error=_sentence(str(error)))
@@ -119,23 +94,6 @@ class Expression:
         return Verdict(met=False, error=_sentence(str(value)))
 
 
-# An identifier of CEL that is not one of its reserved words.
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED = frozenset(
-    (
-        *("as", "break", "const", "continue", "else", "false", "for", "function", "if"),
-        *("import", "in", "let", "loop", "namespace", "null", "package", "return", "true"),
-        *("var", "void", "while"),
-    )
-)
-
-
-def may_be_asked(name: str) -> bool:
-    """Return whether a name can be written in an expression, as each part of a qualified one."""
-    parts = name.split(".")
-    return all(_IDENTIFIER.fullmatch(part) and part not in _RESERVED for part in parts)
-
-
 def compile(text: str, names: Names) -> Expression:  # noqa: A001 the word for it
     """Return a condition ready to be evaluated.
 
@@ -143,9 +101,9 @@ def compile(text: str, names: Names) -> Expression:  # noqa: A001 the word for i
         asks for a name that is not declared, calculates with amounts, or is no condition.
     """
     _check_size(text)
-    environment = _environment(names)
+    known = environment(names)
     try:
-        program = environment.cel.compile(text)
+        program = known.cel.compile(text)
     except RuntimeError as error:
         raise _located(str(error), text) from None
     resolved = _resolved(program)
@@ -155,14 +113,14 @@ def compile(text: str, names: Names) -> Expression:  # noqa: A001 the word for i
     if program.return_type() != cel.Type.BOOL:
         kind = program.return_type().name().lower()
         raise BadExpression(f"a condition is true or false, this is {kind}", 0)
-    asks = frozenset(name for _, name, _ in resolved) & environment.declared
-    packers = {name: environment.packers[name] for name in asks & environment.packers.keys()}
+    asks = frozenset(name for _, name, _ in resolved) & known.declared
+    packers = {name: known.packers[name] for name in sorted(asks)}
     return Expression(text, asks, program, packers)
 
 
 def pack(names: Names, name: str, value: Any) -> Any:
     """Return a record's dict (or the dicts of many) in the form that `evaluate` takes as it is."""
-    return _environment(names).packers[name](value)
+    return environment(names).packers[name](value)
 
 
 _CALCULATES = re.compile(
@@ -208,135 +166,6 @@ def _sentence(error: str) -> str:
     first = error.strip().splitlines()[0] if error.strip() else "unknown"
     first = re.sub(r"^[A-Z_]+: ", "", first)
     return re.sub(r" \[[A-Z_]+\]$", "", first)[:200]
-
-
-# ---- the environment of a set of names ----
-
-
-@dataclass(frozen=True, slots=True)
-class _Environment:
-    cel: Any
-    declared: frozenset[str]
-    packers: Mapping[str, Any]
-    pool: descriptor_pool.DescriptorPool
-
-
-_TYPES = {
-    Kind.TEXT: cel.Type.STRING,
-    Kind.NUMBER: cel.Type.DOUBLE,
-    Kind.INTEGER: cel.Type.INT,
-    Kind.BOOLEAN: cel.Type.BOOL,
-    Kind.INSTANT: cel.Type.TIMESTAMP,
-    Kind.TEXTS: cel.Type.List(cel.Type.STRING),
-}
-
-
-@lru_cache(maxsize=256)
-def _environment(names: Names) -> _Environment:
-    pool = descriptor_pool.DescriptorPool()
-    builder = _Messages()
-    messages: dict[str, str] = {}
-    variables: dict[str, Any] = {}
-    for name, kind in names.kinds:
-        if not may_be_asked(name):
-            raise ValueError(f"{name} cannot be a name in an expression")
-        if isinstance(kind, Record):
-            messages[name] = builder.add(kind.fields)
-            single = cel.Type(messages[name])
-            variables[name] = cel.Type.List(single) if kind.many else single
-        else:
-            variables[name] = _TYPES[kind]
-    for file in _timestamp_file(), builder.file:
-        pool.Add(file)
-    packers = {}
-    for name, kind in names.kinds:
-        if isinstance(kind, Record):
-            made = message_factory.GetMessageClass(pool.FindMessageTypeByName(messages[name]))
-            packers[name] = _packer(made, kind)
-    return _Environment(cel.NewEnv(pool, variables=variables), frozenset(variables), packers, pool)
-
-
-def _timestamp_file() -> descriptor_pb2.FileDescriptorProto:
-    file = descriptor_pb2.FileDescriptorProto()
-    timestamp_pb2.DESCRIPTOR.CopyToProto(file)
-    return file
-
-
-_FIELD = descriptor_pb2.FieldDescriptorProto
-_FIELD_TYPES = {
-    Kind.TEXT: _FIELD.TYPE_STRING,
-    Kind.NUMBER: _FIELD.TYPE_DOUBLE,
-    Kind.INTEGER: _FIELD.TYPE_INT64,
-    Kind.BOOLEAN: _FIELD.TYPE_BOOL,
-    Kind.INSTANT: _FIELD.TYPE_MESSAGE,
-    Kind.TEXTS: _FIELD.TYPE_STRING,
-}
-
-
-class _Messages:
-    """The protobuf messages of records. Each field knows whether it is there: `has(event.x)`."""
-
-    def __init__(self) -> None:
-        self.file = descriptor_pb2.FileDescriptorProto(
-            name="laurel.proto", package="laurel", syntax="proto2"
-        )
-        self.file.dependency.append("google/protobuf/timestamp.proto")
-        self._numbers = count(1)
-
-    def add(self, fields: Iterable[tuple[str, Kind | Record]]) -> str:
-        """Add a message; return its full name."""
-        message = descriptor_pb2.DescriptorProto(name=f"Record{next(self._numbers)}")
-        for number, (name, kind) in enumerate(fields, 1):
-            if not may_be_asked(name) or "." in name:
-                raise ValueError(f"{name} cannot be a field in an expression")
-            made = message.field.add(name=name, number=number, json_name=name)
-            many = kind is Kind.TEXTS or (isinstance(kind, Record) and kind.many)
-            made.label = _FIELD.LABEL_REPEATED if many else _FIELD.LABEL_OPTIONAL
-            if isinstance(kind, Record):
-                made.type, made.type_name = _FIELD.TYPE_MESSAGE, "." + self.add(kind.fields)
-            else:
-                made.type = _FIELD_TYPES[kind]
-                if kind is Kind.INSTANT:
-                    made.type_name = ".google.protobuf.Timestamp"
-        self.file.message_type.append(message)
-        return f"laurel.{message.name}"
-
-
-def _packer(made: type[Message], record: Record) -> Any:
-    def one(values: Any) -> Any:
-        if isinstance(values, Message):
-            return values
-        message = made()
-        _fill(message, values, record)
-        return message
-
-    def many(values: Any) -> Any:
-        return [one(each) for each in values]
-
-    return many if record.many else one
-
-
-def _fill(message: Any, values: Mapping[str, Any], record: Record) -> None:
-    """Set the fields that there are values for; a value that does not fit its kind is left out."""
-    for name, kind in record.fields:
-        value = values.get(name)
-        if value is None:
-            continue
-        try:
-            if isinstance(kind, Record):
-                within = getattr(message, name)
-                for each in value if kind.many else (value,):
-                    _fill(within.add() if kind.many else within, each, record=kind)
-                if not kind.many:
-                    within.SetInParent()
-            elif kind is Kind.TEXTS:
-                getattr(message, name).extend([value] if isinstance(value, str) else value)
-            elif isinstance(value, datetime):
-                getattr(message, name).FromDatetime(value)
-            else:
-                setattr(message, name, value)
-        except (TypeError, ValueError):
-            message.ClearField(name)
 
 
 # ---- what of a checked expression is read back: the names and calls that it resolved ----

@@ -74,3 +74,73 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"evaluation of {self.transaction_id}"
+
+
+class EventType(models.Model):
+    """A kind of event that promotions may reward: a survey, a review, a check-in.
+
+    What else a type holds is beside its events; the engine asks for the schema of attributes.
+    """
+
+    code = models.CharField(max_length=64, unique=True, validators=[CODE])
+    name = models.CharField(max_length=200)
+    schema = models.JSONField(default=dict, blank=True)
+    active = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class LimitCounter(models.Model):
+    """How much of a promotion one member had in a period: plain rows under the book's lock.
+
+    `start` is the first local day of the period. The measure REMAINDER is the money below a whole
+    step that is carried over to the member's next purchase; a return may leave it below zero.
+    """
+
+    member_id = models.BigIntegerField()
+    promotion = models.CharField(max_length=64)
+    period = models.CharField(max_length=5)
+    start = models.DateField()
+    measure = models.CharField(max_length=9)
+    amount = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member_id", "period", "start", "promotion", "measure"],
+                name="promotions_limitcounter_key",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.promotion} {self.measure} of member {self.member_id} from {self.start}"
+
+
+class BudgetSlot(models.Model):
+    """A sixteenth of what a budget, or a limit of the whole programme, has left.
+
+    Tills draw on different slots, so they do not wait for each other. `at_most` and `number` say
+    of which version's limit the slots were made.
+    """
+
+    promotion = models.CharField(max_length=64)
+    per = models.CharField(max_length=7)
+    period = models.CharField(max_length=5)
+    start = models.DateField()
+    measure = models.CharField(max_length=6)
+    slot = models.SmallIntegerField()
+    rest = models.BigIntegerField()
+    at_most = models.BigIntegerField()
+    number = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["promotion", "per", "period", "start", "measure", "slot"],
+                name="promotions_budgetslot_key",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.promotion} {self.measure} slot {self.slot}: {self.rest}"

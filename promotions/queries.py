@@ -37,6 +37,7 @@ class Inputs(msgspec.Struct):
 
     purchase: Purchase
     member: MemberFacts
+    ceilings: dict[int, tuple[int | None, ...]] = {}
 
 
 def recompute(row: Evaluation, snapshot: Snapshot) -> Outcome | None:
@@ -44,4 +45,5 @@ def recompute(row: Evaluation, snapshot: Snapshot) -> Outcome | None:
     if row.inputs is None:
         return None
     inputs = msgspec.convert(row.inputs, Inputs)
-    return evaluate(inputs.purchase, inputs.member, snapshot, explain=True)
+    ceilings = inputs.ceilings
+    return evaluate(inputs.purchase, inputs.member, snapshot, ceilings=ceilings, explain=True)

@@ -90,6 +90,7 @@ class Configuration:
     stages: Mapping[str, Permissions]
     base_tier: str
     ladders: tuple[Ladder, ...]
+    carries_remainders: bool = False
 
     def ladder(self, at: datetime) -> Ladder | None:
         """Return the ladder in effect at an instant; None before there is one."""

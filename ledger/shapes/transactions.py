@@ -93,6 +93,7 @@ class TransactionAnswer(Answer, kw_only=True):
     lots: list[LotAnswer] | msgspec.UnsetType = msgspec.UNSET
     shortfall: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     near_misses: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+    rewards: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     coupons: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     lock: UUID | msgspec.UnsetType = msgspec.UNSET
     locked: int | msgspec.UnsetType = msgspec.UNSET

@@ -18,11 +18,11 @@ from loyalty.errors import LoyaltyError, ValidationFailed
 from promotions.models import Evaluation, Promotion, PromotionStatus, PromotionVersion
 from promotions.services.authoring import (
     read_definition,
-    run_tests,
     set_status,
     warnings_of,
     write_promotion,
 )
+from promotions.services.rule_tests import run_tests
 
 EXAMPLE = {
     "name": "Double points on coffee",

@@ -43,6 +43,7 @@ class EvaluationAnswer(Answer, kw_only=True):
     points: list[dict[str, Any]]
     awards: list[AwardAnswer]
     near_misses: list[dict[str, Any]]
+    rewards: list[dict[str, Any]]
     coupons: list[dict[str, Any]]
     as_member: dict[str, Any] | None
 
@@ -91,6 +92,7 @@ class EarningViewSet(ProgramViewSet):
                 points=_totals(result["awards"]),
                 awards=awards,
                 near_misses=result["near_misses"],
+                rewards=result.get("rewards", []),
                 coupons=result["coupons"],
                 as_member=_as_member(quote.as_member),
             )
@@ -134,6 +136,7 @@ def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:
     answer.awards = [award_answer(award, settings) for award in earned.result["awards"]]
     result = msgspec.to_builtins(earned.result)
     answer.near_misses, answer.coupons = result["near_misses"], result["coupons"]
+    answer.rewards = result.get("rewards", [])
     return answer
 
 

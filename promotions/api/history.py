@@ -134,6 +134,7 @@ class HistoryViewSet(ProgramViewSet):
         if stored is not None:
             answer.awards = [award_answer(each, settings) for each in stored.result["awards"]]
             answer.near_misses = stored.result["near_misses"]
+            answer.rewards = stored.result.get("rewards", [])
             if explain:
                 explain_stored(answer, stored, settings)
         return self.answer(answer)

@@ -95,6 +95,7 @@ def basket_of(body: PurchaseBody) -> Basket:
         coupons=tuple(dict.fromkeys(body.coupons)),
         outlet=body.outlet,
         channel=body.channel,
+        attributes=dict(body.attributes),
     )
 
 

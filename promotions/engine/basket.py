@@ -36,6 +36,7 @@ class Basket(msgspec.Struct, frozen=True, kw_only=True):
     coupons: tuple[str, ...] = ()
     outlet: str | None = None
     channel: str | None = None
+    attributes: Mapping[str, Any] = {}
 
 
 class Product(msgspec.Struct, frozen=True):
@@ -96,6 +97,7 @@ def purchase_of(
         channel=basket.channel,
         tenders=tenders,
         coupons=basket.coupons,
+        attributes=basket.attributes,
     )
 
 

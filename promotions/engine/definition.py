@@ -28,8 +28,10 @@ class Hours(Part, frozen=True, kw_only=True):
 
 
 class Audience(Part, frozen=True, kw_only=True):
-    """Who and where. An empty list asks for nothing."""
+    """Who and where. An empty list asks for nothing; of `segments` any will do."""
 
+    segments: Codes = []
+    not_segments: Codes = []
     tiers: Codes = []
     stages: Annotated[list[str], Meta(max_length=10)] = []
     partners: Codes = []
@@ -67,16 +69,23 @@ class Band(Part, frozen=True, kw_only=True):
 
 
 class Award(Part, frozen=True, kw_only=True):
-    """What the promotion gives."""
+    """What the promotion gives: points of a type, vouchers of a type, or tickets."""
 
-    kind: Literal["FIXED", "PER_AMOUNT", "MULTIPLIER", "PER_ITEM", "BANDED"]
-    type: Code
+    kind: Literal["FIXED", "PER_AMOUNT", "MULTIPLIER", "PER_ITEM", "BANDED", "VOUCHER", "TICKET"]
+    type: Code | None = None
     points: Points | None = None
     per: Amount | None = None
     factor: Amount | None = None
     bands: Annotated[list[Band], Meta(max_length=20)] = []
+    voucher_type: Code | None = None
+    sweepstake: Code | None = None
+    quantity: Annotated[int, Meta(ge=1, le=100)] | None = None
     rounding: Literal["FLOOR", "HALF_UP", "CEILING"] = "FLOOR"
     scope: Literal["LINE", "BASKET"] = "LINE"
+
+    @property
+    def gives_points(self) -> bool:
+        return self.kind not in ("VOUCHER", "TICKET")
 
 
 class Combination(Part, frozen=True, kw_only=True):
@@ -89,13 +98,37 @@ class Combination(Part, frozen=True, kw_only=True):
     multiply: Literal["BEFORE", "AFTER"] = "AFTER"
 
 
-class Limit(Part, frozen=True, kw_only=True):
-    """The most that one purchase gets: points, or an amount of money that counts."""
+AtMost = Annotated[int, Meta(ge=1, le=10**15)] | Amount
 
-    per: Literal["TRANSACTION"]
-    measure: Literal["POINTS", "AMOUNT"]
-    at_most: Annotated[int, Meta(ge=1)] | Amount
+
+class Limit(Part, frozen=True, kw_only=True):
+    """The most that one purchase, one member or the whole programme gets (in a period).
+
+    USES counts the transactions that it awarded in, POINTS what it gave, AMOUNT the money that
+    counted for it.
+    """
+
+    per: Literal["TRANSACTION", "MEMBER", "PROGRAM"]
+    period: Literal["DAY", "WEEK", "MONTH", "YEAR", "LIFE"] | None = None
+    measure: Literal["USES", "POINTS", "AMOUNT"]
+    at_most: AtMost
     then: Literal["SKIP", "REDUCE"] = "REDUCE"
+
+
+class Budget(Part, frozen=True, kw_only=True):
+    """The most that the promotion gives altogether; MONEY is what its points are worth."""
+
+    measure: Literal["POINTS", "MONEY", "USES"]
+    at_most: AtMost
+    then: Literal["SKIP", "REDUCE"] = "REDUCE"
+
+
+class Text(Part, frozen=True, kw_only=True):
+    """What members read, in one language."""
+
+    title: Annotated[str, Meta(max_length=200)] = ""
+    body: Annotated[str, Meta(max_length=4000)] = ""
+    terms: Annotated[str, Meta(max_length=4000)] = ""
 
 
 class Expiry(Part, frozen=True, kw_only=True):
@@ -107,9 +140,18 @@ class Expiry(Part, frozen=True, kw_only=True):
 
 
 class TestMember(Part, frozen=True, kw_only=True):
-    """Who buys in a rule test; without a tier, a member of the base tier."""
+    """Who buys in a rule test; what is not said is as the promotion's audience has it.
+
+    Without a tier, a member of the base tier; without segments, one of all that it asks for.
+    """
 
     tier: Code | None = None
+    stage: Annotated[str, Meta(max_length=10)] = "ACTIVE"
+    segments: Codes | None = None
+    language: Annotated[str, Meta(max_length=16)] | None = None
+    birth_date: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    joined_at: Instant | None = None
+    attributes: dict[str, Any] = {}
 
 
 class TestPoints(Part, frozen=True, kw_only=True):
@@ -119,23 +161,39 @@ class TestPoints(Part, frozen=True, kw_only=True):
     points: Annotated[int, Meta(ge=0)]
 
 
-class RuleTest(Part, frozen=True, kw_only=True):
-    """An example basket with the points it must earn before the promotion may go live.
+class TestReward(Part, frozen=True, kw_only=True):
+    """Vouchers or tickets that a rule test expects."""
 
-    An empty list of points expects nothing.
+    kind: Literal["VOUCHER", "TICKET"]
+    code: Code
+    quantity: Annotated[int, Meta(ge=1)]
+
+
+class RuleTest(Part, frozen=True, kw_only=True):
+    """An example basket with what it must earn before the promotion may go live.
+
+    An empty list of points expects nothing. `member` is null for a guest. Where the trigger is
+    no purchase, the basket has no lines, and its `attributes` are those of the event.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     basket: dict[str, Any]
-    member: TestMember = TestMember()
-    points: Annotated[list[TestPoints], Meta(max_length=10)]
+    member: TestMember | None = TestMember()
+    points: Annotated[list[TestPoints], Meta(max_length=10)] = []
+    rewards: Annotated[list[TestReward], Meta(max_length=10)] = []
+
+
+Trigger = Literal["PURCHASE", "EVENT", "ENROLMENT", "BIRTHDAY", "TIER_CHANGE", "REFERRAL"]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 
 
 class Definition(Part, frozen=True, kw_only=True):
-    """Everything a version holds."""
+    """Everything a version holds. `effective_from` is the instant it takes over at."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
-    trigger: Literal["PURCHASE"] = "PURCHASE"
+    trigger: Trigger = "PURCHASE"
+    event: Code | None = None
+    effective_from: Instant | None = None
     active_from: Instant | None = None
     active_to: Instant | None = None
     weekdays: Annotated[list[Weekday], Meta(max_length=7)] = []
@@ -145,62 +203,14 @@ class Definition(Part, frozen=True, kw_only=True):
     not_tenders: Annotated[list[str], Meta(max_length=10)] = []
     lines: Lines = Lines()
     minimum: Minimum = Minimum()
+    condition: str | None = None
     award: Award
     combination: Combination = Combination()
-    limits: Annotated[list[Limit], Meta(max_length=5)] = []
+    limits: Annotated[list[Limit], Meta(max_length=10)] = []
+    budget: Budget | None = None
     funded_by: Code | None = None
     pending: Duration | None = None
     expiry: Expiry | None = None
-    texts: dict[str, dict[str, str]] = {}
+    texts: Annotated[dict[Language, Text], Meta(max_length=50)] = {}
     visible: bool = True
     tests: Annotated[list[RuleTest], Meta(max_length=50)] = []
-
-
-class Invalid(ValueError):
-    """A definition that contradicts itself; `pointer` names the part."""
-
-    def __init__(self, pointer: str, message: str) -> None:
-        super().__init__(message)
-        self.pointer = pointer
-
-
-_NEEDS = {
-    "FIXED": ("points",),
-    "PER_AMOUNT": ("points", "per"),
-    "MULTIPLIER": ("factor",),
-    "PER_ITEM": ("points",),
-    "BANDED": ("bands",),
-}
-
-
-def check(definition: Definition) -> None:
-    """Refuse what the shape alone lets pass.
-
-    :raises Invalid: with the pointer of the part that is wrong.
-    """
-    award = definition.award
-    for name in ("points", "per", "factor", "bands"):
-        wanted, given = name in _NEEDS[award.kind], bool(getattr(award, name))
-        if wanted and not given:
-            raise Invalid(f"/award/{name}", f"{award.kind} needs {name}.")
-        if given and not wanted:
-            raise Invalid(f"/award/{name}", f"{award.kind} takes no {name}.")
-    if award.per is not None and float(award.per) == 0:
-        raise Invalid("/award/per", "A step of nothing never ends.")
-    if award.factor is not None and float(award.factor) <= 1:
-        raise Invalid("/award/factor", "A multiplier is more than 1.")
-    for place, limit in enumerate(definition.limits):
-        if limit.measure == "POINTS" and not isinstance(limit.at_most, int):
-            raise Invalid(f"/limits/{place}/at_most", "Points are a whole number.")
-        if float(limit.at_most) == 0:
-            raise Invalid(f"/limits/{place}/at_most", "A limit of nothing never awards.")
-    starts = [float(band.start) for band in award.bands]
-    if starts != sorted(set(starts)):
-        raise Invalid("/award/bands", "Bands start higher and higher.")
-    begins, ends = definition.active_from, definition.active_to
-    if begins and ends and begins >= ends:
-        raise Invalid("/active_to", "The promotion ends before it begins.")
-    if definition.combination.base and award.kind == "MULTIPLIER":
-        raise Invalid("/combination/base", "A multiplier cannot be multiplied.")
-    if definition.audience.guests and (definition.audience.tiers or definition.audience.stages):
-        raise Invalid("/audience/guests", "Guests have no tier and no stage.")

@@ -1,45 +1,53 @@
-"""What a purchase earns: candidates, conditions, awards, combination (docs/evaluation.md)."""
+"""What a purchase or an occasion earns: candidates, conditions, awards, combination.
+
+`docs/evaluation.md` states the algorithm with worked tables.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
-import msgspec
-
 from promotions.engine import conditions
-from promotions.engine.snapshot import Snapshot, Version
+from promotions.engine.awards import SHARES
+from promotions.engine.claims import Claim, Shares, cap, combine, remainder, uses
+from promotions.engine.facts import Facts
+from promotions.engine.money import to_text
+from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import (
     NEAR_MISSES_MAX,
-    PIECE,
     Award,
+    Ceilings,
     CouponUse,
     Evaluation,
     Explanation,
     MemberFacts,
     NearMiss,
     Purchase,
+    Reward,
+    Use,
 )
+from promotions.engine.versions import Version
 
 _ROUNDING = {"FLOOR": ROUND_FLOOR, "HALF_UP": ROUND_HALF_UP, "CEILING": ROUND_CEILING}
-# Points by line; None stands for the basket as a whole.
-Shares = dict[int | None, int]
+_NO_CEILINGS: Ceilings = {}
 
 
-class Claim(msgspec.Struct):
-    """What one version would give if it stood alone. `points` are the sum of its shares."""
+@dataclass(slots=True)
+class _Case:
+    """One evaluation under way."""
 
-    version: Version
-    basis: int
-    multiplies: bool
-    shares: Shares
-    points: int
-    uncapped: Shares
-    caps: tuple[str, ...] = ()
+    purchase: Purchase
+    member: MemberFacts | None
+    ceilings: Ceilings
+    counts: list[int]
+    counts_before: list[int]
+    facts: Facts
+    carried: Mapping[str, int] | None
+    claims: list[Claim] = field(default_factory=list)
+    misses: list[NearMiss] = field(default_factory=list)
 
-    def give(self, shares: Shares) -> None:
-        """Take shares as they are before any limit."""
-        self.shares = self.uncapped = shares
-        self.points = sum(shares.values())
-        self.caps = ()
+    def miss(self, version: Version, reason: str, missing: str | None = None) -> None:
+        self.misses.append(NearMiss(version.promotion, version.number, reason, missing))
 
 
 def evaluate(
@@ -47,26 +55,33 @@ def evaluate(
     member: MemberFacts | None,
     snapshot: Snapshot,
     *,
-    ceilings: Mapping[int, int] | None = None,
+    ceilings: Ceilings | None = None,
     explain: bool = False,
 ) -> Evaluation:
     """Return what a purchase earns under the versions of a snapshot; `member` is None for a guest.
 
-    `ceilings` are the most points that versions may give, by id, where a limit or budget granted
-    less than was wanted. The order of the versions never matters.
+    A purchase with another trigger is an occasion without lines: an event, an enrolment.
+    `ceilings` are what limits and budgets leave for versions. The order of the versions never
+    matters.
     """
-    claims: list[Claim] = []
-    misses: list[NearMiss] = []
-    nets = [line.net for line in purchase.lines]
+    counts = conditions.counts_by_line(purchase)
+    lowered = any(line.before is not None for line in purchase.lines)
+    before = conditions.counts_by_line(purchase, before=True) if lowered else counts
+    facts = Facts(purchase, member)
+    carried = member.carried if member is not None else None
+    case = _Case(purchase, member, ceilings or _NO_CEILINGS, counts, before, facts, carried)
     for version, places in snapshot.candidates(purchase, member):
-        if conditions.applies(version, purchase, member) is None:
-            _claim(version, purchase, nets, places, claims, misses)
-    standing = _stand(purchase, claims, ceilings)
-    misses.sort(key=lambda miss: (miss.promotion, miss.version))
-    awards = tuple(award for claim in standing for award in _awards(claim))
+        failed = conditions.applies(version, purchase, member)
+        if failed is None:
+            _claim(case, version, places)
+        elif miss := conditions.near_miss(version, failed):
+            case.misses.append(miss)
+    standing = _stand(case)
     return Evaluation(
-        awards=awards,
-        near_misses=tuple(misses[:NEAR_MISSES_MAX]),
+        awards=tuple(award for claim in standing for award in _awards(claim)),
+        near_misses=_near_misses(case, standing),
+        rewards=tuple(_reward(claim) for claim in standing if claim.quantity),
+        uses=_uses(case, standing),
         coupons=_coupons(purchase, standing) if purchase.coupons else (),
         explanations=tuple(_explain(claim, purchase, member) for claim in standing)
         if explain
@@ -74,119 +89,75 @@ def evaluate(
     )
 
 
-def _claim(
-    version: Version,
-    purchase: Purchase,
-    nets: list[int],
-    places: list[int] | None,
-    claims: list[Claim],
-    misses: list[NearMiss],
-) -> None:
-    """Add what a version would give; if its minimum is missed, add by how much."""
-    counted = places
+def _claim(case: _Case, version: Version, places: list[int] | None) -> None:
+    """Add what a version would give; where it asks for more than there is, a near miss."""
+    if version.definition.trigger != "PURCHASE":
+        if version.condition is None or not (miss := conditions.unmet(version, case.facts)):
+            _add(case, version, [], [])
+        else:
+            case.misses.append(miss)
+        return
+    lines, counted = case.purchase.lines, places
     if counted is None:
-        counted = [p for p, line in enumerate(purchase.lines) if conditions.matches(version, line)]
+        counted = [p for p, line in enumerate(lines) if conditions.matches(version, line)]
     if not counted:
         return
-    bases = conditions.basis_by_line(version, purchase, nets) if version.not_tenders else nets
-    basis = sum([bases[place] for place in counted])
+    bases = case.counts_before if version.include or version.exclude else case.counts
+    if version.not_tenders or case.purchase.not_tenders:
+        bases = conditions.basis_by_line(version, case.purchase, bases)
     if version.minimum_amount or version.minimum_quantity:
-        quantity = sum(purchase.lines[place].quantity for place in counted)
-        if miss := conditions.short_of_minimum(version, purchase, basis, quantity):
-            misses.append(miss)
+        basis = sum([bases[place] for place in counted])
+        quantity = sum(lines[place].quantity for place in counted)
+        if miss := conditions.short_of_minimum(version, case.purchase, basis, quantity):
+            case.misses.append(miss)
             return
-    kind = version.definition.award.kind
-    shares = _AWARDS[kind](version, purchase, counted, bases)
-    points = sum(shares.values())
-    claims.append(Claim(version, basis, kind == "MULTIPLIER", shares, points, shares))
+    if version.condition is not None and (miss := conditions.unmet(version, case.facts)):
+        case.misses.append(miss)
+        return
+    _add(case, version, counted, bases)
 
 
-def _fixed(version: Version, purchase: Purchase, counted: list[int], bases: list[int]) -> Shares:
-    return {None: version.definition.award.points or 0}
-
-
-def _per_amount(
-    version: Version, purchase: Purchase, counted: list[int], bases: list[int]
-) -> Shares:
-    """Give points for each step of money: whole steps of the line, or of all lines together."""
+def _add(case: _Case, version: Version, counted: list[int], bases: list[int]) -> None:
     award = version.definition.award
-    points = award.points or 0
-    if award.scope == "BASKET":
-        steps = _steps(sum(bases[place] for place in counted), version.per, award.rounding)
-        return {None: points * steps}
-    shares: Shares = {}
-    for place in counted:
-        if steps := _steps(bases[place], version.per, award.rounding):
-            shares[purchase.lines[place].number] = points * steps
-    return shares
+    basis = sum([bases[place] for place in counted])
+    carried = None
+    if version.carries and case.carried is not None:
+        carried = case.carried.get(version.promotion, 0)
+    kind = award.kind
+    shares = SHARES[kind](version, case.purchase, counted, bases, carried or 0)
+    points = sum(shares.values())
+    quantity = award.quantity or 0
+    claim = Claim(version, basis, kind == "MULTIPLIER", shares, points, shares, basis, quantity)
+    if carried is not None:
+        claim.remainder = basis - points // (award.points or 1) * version.per
+    case.claims.append(claim)
 
 
-def _steps(basis: int, per: int, rounding: str) -> int:
-    if rounding == "FLOOR":
-        return basis // per
-    if rounding == "CEILING":
-        return -(-basis // per)
-    return (2 * basis + per) // (2 * per)
-
-
-def _per_item(version: Version, purchase: Purchase, counted: list[int], bases: list[int]) -> Shares:
-    points = version.definition.award.points or 0
-    pieces = {purchase.lines[p].number: purchase.lines[p].quantity // PIECE for p in counted}
-    return {number: points * count for number, count in pieces.items() if count}
-
-
-def _banded(version: Version, purchase: Purchase, counted: list[int], bases: list[int]) -> Shares:
-    """Give what the highest band says that the lines that count reach together."""
-    basis = sum(bases[place] for place in counted)
-    reached = [band for band in version.bands if band[0] <= basis]
-    if not reached:
-        return {}
-    _, points, per = reached[-1]
-    rounding = version.definition.award.rounding
-    return {None: points * _steps(basis, per, rounding) if per else points}
-
-
-def _nothing_yet(
-    version: Version, purchase: Purchase, counted: list[int], bases: list[int]
-) -> Shares:
-    """A multiplier's points follow from the base awards, once these are known."""
-    return {}
-
-
-_AWARDS = {
-    "FIXED": _fixed,
-    "PER_AMOUNT": _per_amount,
-    "PER_ITEM": _per_item,
-    "BANDED": _banded,
-    "MULTIPLIER": _nothing_yet,
-}
-
-
-def _stand(
-    purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, int] | None
-) -> list[Claim]:
+def _stand(case: _Case) -> list[Claim]:
     """Return the claims that award, each within its limits."""
-    for claim in claims:
-        if not claim.multiplies:
-            _cap(claim, ceilings)
+    worth = case.purchase.worth
+    for claim in case.claims:
+        version = claim.version
+        if (version.caps or version.counted) and not claim.multiplies and claim.gives:
+            cap(claim, case.ceilings, worth)
     # A base that its limits dropped is not there to be multiplied, before limits or after.
-    left = [claim for claim in claims if claim.multiplies or claim.points]
+    left = [c for c in case.claims if c.points or c.multiplies or c.quantity]
     while True:
-        _multiply(purchase, left, ceilings)
-        awarding = [claim for claim in left if claim.points]
-        standing = _combine(awarding)
+        _multiply(case, left)
+        awarding = [claim for claim in left if claim.points or claim.quantity]
+        standing = combine(awarding)
         if len(standing) == len(awarding):
             return standing
         # A multiplier multiplies the base awards that stand, not those that gave way. One that is
         # left with nothing awards nothing, so it may not keep others from awarding.
-        _multiply(purchase, standing, ceilings)
-        idle = {claim.version.id for claim in standing if not claim.points}
+        _multiply(case, standing)
+        idle = {claim.version.id for claim in standing if not claim.gives}
         if not idle:
             return standing
         left = [claim for claim in left if claim.version.id not in idle]
 
 
-def _multiply(purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, int] | None) -> None:
+def _multiply(case: _Case, claims: list[Claim]) -> None:
     """Give each multiplier its extra, base × (factor − 1), of the base awards among `claims`.
 
     With line conditions it multiplies the base points of the lines that count; without, all.
@@ -198,15 +169,7 @@ def _multiply(purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, in
     bases = [claim for claim in claims if claim.version.definition.combination.base]
     for claim in multipliers:
         award = claim.version.definition.award
-        before = claim.version.definition.combination.multiply == "BEFORE"
-        everywhere = not claim.version.include and not claim.version.exclude
-        counted = {x.number for x in purchase.lines if conditions.matches(claim.version, x)}
-        base: Shares = {}
-        for other in bases:
-            if other.version.definition.award.type == award.type:
-                for line, points in (other.uncapped if before else other.shares).items():
-                    if line in counted or (line is None and everywhere):
-                        base[line] = base.get(line, 0) + points
+        base = _base_of(claim, bases, case.purchase)
         if award.scope == "BASKET":
             base = {None: sum(base.values())}
         factor, rounding = claim.version.extra_factor, _ROUNDING[award.rounding]
@@ -216,78 +179,98 @@ def _multiply(purchase: Purchase, claims: list[Claim], ceilings: Mapping[int, in
             if (extra := int((Decimal(points) * factor).to_integral_value(rounding)))
         }
         claim.give(extras)
-        _cap(claim, ceilings)
+        if claim.gives:
+            cap(claim, case.ceilings, case.purchase.worth)
 
 
-def _cap(claim: Claim, ceilings: Mapping[int, int] | None) -> None:
-    """Keep a claim within its limits."""
-    for measure, at_most, skip in claim.version.limits:
-        # POINTS limits the award, AMOUNT the money it counts, as a share of its points.
-        if measure == "POINTS":
-            _reduce(claim, at_most, skip=skip, name="per transaction")
-        elif claim.basis > at_most:
-            most = claim.points * at_most // claim.basis
-            _reduce(claim, most, skip=skip, name="amount per transaction")
-    if ceilings and claim.version.id in ceilings:
-        _reduce(claim, ceilings[claim.version.id], skip=False, name="granted")
+def _base_of(claim: Claim, bases: list[Claim], purchase: Purchase) -> Shares:
+    """Return the base points of its type that a multiplier multiplies, by line."""
+    award = claim.version.definition.award
+    before = claim.version.definition.combination.multiply == "BEFORE"
+    everywhere = not claim.version.include and not claim.version.exclude
+    counted = {x.number for x in purchase.lines if conditions.matches(claim.version, x)}
+    base: Shares = {}
+    for other in bases:
+        if other.version.definition.award.type == award.type:
+            for line, points in (other.uncapped if before else other.shares).items():
+                if line in counted or (line is None and everywhere):
+                    base[line] = base.get(line, 0) + points
+    return base
 
 
-def _reduce(claim: Claim, most: int, *, skip: bool, name: str) -> None:
-    if claim.points <= most:
-        return
-    claim.caps += (f"{name}: {claim.points} → {0 if skip else most}",)
-    left = 0 if skip else most
-    shares: Shares = {}
-    for line, points in claim.shares.items():
-        if share := min(points, left):
-            shares[line] = share
-            left -= share
-    claim.shares, claim.points = shares, sum(shares.values())
-
-
-def _combine(claims: list[Claim]) -> list[Claim]:
-    """Return the claims that stand: by priority, then what gives most, then code.
-
-    One that does not stack stands only alone; of a group only the first stands.
-    """
-    standing: list[Claim] = []
-    groups: set[str] = set()
-    for claim in sorted(claims, key=_rank):
-        combination = claim.version.definition.combination
-        if not combination.stackable:
-            if not standing:
-                return [claim]
-            continue
-        if combination.group is not None:
-            if combination.group in groups:
+def _near_misses(case: _Case, standing: list[Claim]) -> tuple[NearMiss, ...]:
+    """Return what was close, by what it lacked and then by code; at most 20."""
+    if len(standing) < len(case.claims):
+        stood = {claim.version.id for claim in standing}
+        for claim in case.claims:
+            version = claim.version
+            if version.id in stood:
                 continue
-            groups.add(combination.group)
-        standing.append(claim)
-    return standing
+            if claim.bound:
+                case.miss(version, claim.bound)
+            elif claim.multiplies and not claim.points:
+                case.miss(version, "NOTHING_TO_MULTIPLY")
+            elif claim.gives:
+                case.miss(version, "GAVE_WAY")
+            else:
+                case.miss(version, "STEP", _to_first_step(claim, case.purchase))
+    misses = case.misses
+    if not misses:
+        return ()
+    misses.sort(key=lambda miss: (_RANK[miss.reason], miss.promotion, miss.version))
+    return tuple(misses[:NEAR_MISSES_MAX])
 
 
-def _rank(claim: Claim) -> tuple[int, int, str, int]:
-    version = claim.version
-    priority = version.definition.combination.priority
-    return (-priority, -claim.points, version.promotion, version.number)
+_RANK = {reason: place for place, reason in enumerate(conditions.REASONS)}
+
+
+def _to_first_step(claim: Claim, purchase: Purchase) -> str | None:
+    """Return the money that a claim lacks to give anything, where it is a matter of money."""
+    award = claim.version.definition.award
+    if award.kind == "PER_AMOUNT" and award.scope == "BASKET":
+        return to_text(max(0, claim.version.per - claim.basis), purchase.currency)
+    if award.kind == "BANDED":
+        return to_text(max(0, claim.version.bands[0][0] - claim.basis), purchase.currency)
+    return None
+
+
+def _uses(case: _Case, standing: list[Claim]) -> tuple[Use, ...]:
+    worth = case.purchase.worth
+    found = [use for c in standing if c.version.counted for use in uses(c, worth)]
+    if case.carried is not None:
+        stood = {claim.version.id for claim in standing}
+        for claim in case.claims:
+            if claim.version.id in stood or not claim.uncapped:
+                found += [use] if (use := remainder(claim)) else []
+    return tuple(found)
 
 
 def _awards(claim: Claim) -> list[Award]:
-    version = claim.version
-    definition = version.definition
+    version, definition = claim.version, claim.version.definition
+    kind = definition.award.type
+    if kind is None:
+        return []
     return [
         Award(
             version.id,
             version.promotion,
             version.number,
             line,
-            definition.award.type,
+            kind,
             points,
             definition.pending,
             version.expiry,
         )
         for line, points in claim.shares.items()
     ]
+
+
+def _reward(claim: Claim) -> Reward:
+    version, award = claim.version, claim.version.definition.award
+    code = award.voucher_type or award.sweepstake
+    assert code is not None
+    number = version.number
+    return Reward(version.id, version.promotion, number, award.kind, code, claim.quantity)
 
 
 def _coupons(purchase: Purchase, standing: list[Claim]) -> tuple[CouponUse, ...]:

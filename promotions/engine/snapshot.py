@@ -1,122 +1,19 @@
-"""Versions compiled for evaluation, found by index: cost follows the candidates."""
+"""Versions found by index: the cost of an evaluation follows the candidates."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, time
-from decimal import Decimal
 
-import msgspec
-
-from promotions.engine.definition import WEEKDAYS, Definition
-from promotions.engine.money import to_minor
-from promotions.engine.types import PIECE, Line, MemberFacts, Purchase
-
-
-class Version(msgspec.Struct, frozen=True):
-    """One version of a promotion, ready to be evaluated.
-
-    `live` are the periods (from inclusive, to exclusive or open) in which this version was the
-    one in effect and the promotion was LIVE.
-    """
-
-    id: int
-    promotion: str
-    number: int
-    live: tuple[tuple[datetime, datetime | None], ...]
-    definition: Definition
-    include: tuple[tuple[str, frozenset[str]], ...]
-    exclude: tuple[tuple[str, frozenset[str]], ...]
-    weekdays: frozenset[int]
-    hours: tuple[time, time] | None
-    tiers: frozenset[str]
-    stages: frozenset[str]
-    partners: frozenset[str]
-    outlets: frozenset[str]
-    channels: frozenset[str]
-    coupons: frozenset[str]
-    not_tenders: frozenset[str]
-    minimum_amount: int
-    minimum_quantity: int
-    per: int
-    extra_factor: Decimal
-    bands: tuple[tuple[int, int, int], ...]
-    limits: tuple[tuple[str, int, bool], ...]  # measure, at most (points or money), skip
-    expiry: str | None
-    one_key: bool
-    for_members_anywhere: bool
-
-
-def compile_version(  # The five facts of a stored row.
-    *,
-    id: int,  # noqa: A002 the row's word
-    promotion: str,
-    number: int,
-    live: Iterable[tuple[datetime, datetime | None]],
-    definition: Definition,
-    currency: str,
-) -> Version:
-    """Return a definition as the engine works with it; amounts are in minor units of `currency`."""
-    audience, award, lines = definition.audience, definition.award, definition.lines
-    hours, expiry = definition.hours, definition.expiry
-
-    def minor(text: str | None) -> int:
-        return to_minor(text, currency) if text else 0
-
-    return Version(
-        id=id,
-        promotion=promotion,
-        number=number,
-        live=tuple(live),
-        definition=definition,
-        include=tuple((key, frozenset(values)) for key, values in lines.include.items()),
-        exclude=tuple((key, frozenset(values)) for key, values in lines.exclude.items()),
-        weekdays=frozenset(WEEKDAYS.index(day) for day in definition.weekdays),
-        hours=(hours.start, hours.end) if hours else None,
-        tiers=frozenset(audience.tiers),
-        stages=frozenset(audience.stages),
-        partners=frozenset(audience.partners),
-        outlets=frozenset(audience.outlets),
-        channels=frozenset(audience.channels),
-        coupons=frozenset(definition.coupons),
-        not_tenders=frozenset(definition.not_tenders),
-        minimum_amount=minor(definition.minimum.amount),
-        minimum_quantity=int(Decimal(definition.minimum.quantity or 0) * PIECE),
-        per=minor(award.per),
-        extra_factor=Decimal(award.factor or 1) - 1,
-        bands=tuple((minor(b.start), b.points, minor(b.per)) for b in award.bands),
-        limits=tuple(
-            (
-                limit.measure,
-                minor(str(limit.at_most)) if limit.measure == "AMOUNT" else int(limit.at_most),
-                limit.then == "SKIP",
-            )
-            for limit in definition.limits
-        ),
-        expiry=f"{expiry.after}/{expiry.start}/{expiry.round_up}" if expiry else None,
-        # Two short cuts: the index alone tells which lines count; nothing but LIVE is asked.
-        one_key=len(lines.include) == 1
-        and not lines.exclude
-        and not definition.coupons
-        and not lines.include.keys() - {"sku", "category", "brand"},
-        for_members_anywhere=not (
-            definition.active_from
-            or definition.active_to
-            or definition.weekdays
-            or hours
-            or audience.tiers
-            or audience.stages
-            or audience.partners
-            or audience.outlets
-            or audience.channels
-            or definition.coupons
-        ),
-    )
-
+from promotions.engine.types import Line, MemberFacts, Purchase
+from promotions.engine.versions import Version
 
 Key = tuple[str, str | int]
 
 
 class Snapshot:
-    """All versions that may matter, each posted under its rarest condition. Never changed."""
+    """All versions that may matter, each posted under its rarest condition. Never changed.
+
+    `asks` are the names that conditions ask for, `segments` those that audiences do; what no
+    version asks for need be neither read nor kept.
+    """
 
     def __init__(self, versions: Iterable[Version]) -> None:
         self.versions = tuple(sorted(versions, key=lambda version: version.id))
@@ -129,6 +26,19 @@ class Snapshot:
                 self._posted.setdefault(key, []).append(version)
             if not keys:
                 self._always.append(version)
+        self.asks = frozenset(name for version in self.versions for name in version.asks)
+        self.segments = frozenset(
+            code for version in self.versions for code in version.segments | version.not_segments
+        )
+        counted = [limit for version in self.versions for limit in version.counted]
+        self.counts_members = any(limit.per == "MEMBER" for limit in counted)
+        self.counts_programme = any(limit.per != "MEMBER" for limit in counted)
+        self.carries = any(version.carries for version in self.versions)
+        self.values_points = frozenset(
+            version.definition.award.type or ""
+            for version in self.versions
+            if any(limit.measure == "MONEY" for limit in version.counted)
+        )
 
     def candidates(
         self, purchase: Purchase, member: MemberFacts | None
@@ -139,6 +49,9 @@ class Snapshot:
         count; None where that has to be looked at.
         """
         posted = self._posted
+        if purchase.trigger != "PURCHASE":
+            rewarded = posted.get(_occasion(purchase.trigger, purchase.event), ())
+            return [(version, []) for version in rewarded]
         found: dict[int, tuple[Version, list[int] | None]] = {
             version.id: (version, None) for version in self._always
         }
@@ -164,10 +77,14 @@ def _note(found: dict[int, tuple[Version, list[int] | None]], version: Version, 
 
 def _keys(version: Version) -> Iterator[Key]:
     """Yield the keys of the rarest condition: any of them may lead to the version."""
+    if version.definition.trigger != "PURCHASE":
+        yield _occasion(version.definition.trigger, version.definition.event)
+        return
     include = dict(version.include)
     for name, values in (
         ("coupon", version.coupons),
         ("sku", include.get("sku")),
+        ("segment", version.segments),
         ("category", include.get("category")),
         ("brand", include.get("brand")),
         ("outlet", version.outlets),
@@ -181,6 +98,10 @@ def _keys(version: Version) -> Iterator[Key]:
             return
 
 
+def _occasion(trigger: str, event: str | None) -> Key:
+    return (trigger, event or "")
+
+
 def _lookups(purchase: Purchase, member: MemberFacts | None) -> Iterator[Key]:
     for code in purchase.coupons:
         yield ("coupon", code)
@@ -189,6 +110,8 @@ def _lookups(purchase: Purchase, member: MemberFacts | None) -> Iterator[Key]:
     yield ("partner", purchase.partner)
     if member is not None:
         yield ("tier", member.tier)
+        for code in member.segments:
+            yield ("segment", code)
     yield ("weekday", purchase.local.weekday())
 
 

@@ -4,25 +4,27 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from django.db import connection
 
-from ledger.models import PointType
-from loyalty.errors import FieldError, ValidationFailed
+from ledger.models import PointType, PointValue
+from loyalty.errors import ExpressionInvalid, FieldError, ValidationFailed
+from loyalty.expressions import BadExpression
+from loyalty.expressions import compile as compile_expression
 from loyalty.models import Program
 from loyalty.services import epoch
 from loyalty.services.use_case import use_case
 from members.models import Tier
-from promotions.engine.basket import Basket, BasketLine, purchase_of
-from promotions.engine.definition import Definition, Invalid, RuleTest, check
-from promotions.engine.evaluate import evaluate
-from promotions.engine.snapshot import Snapshot, compile_version
-from promotions.engine.types import MemberFacts
-from promotions.errors import TestsFail
-from promotions.models import Promotion, PromotionStatus, PromotionVersion
-from promotions.queries import products_by_sku
+from partners.models import Partner
+from promotions.engine.checks import Invalid, check
+from promotions.engine.definition import Definition
+from promotions.engine.facts import Schemas
+from promotions.engine.versions import condition_names
+from promotions.models import EventType, Promotion, PromotionStatus, PromotionVersion
+from promotions.services.rule_tests import run_tests
+from promotions.services.snapshot import load_schemas
+from vouchers.models import VoucherType
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,16 @@ def write_promotion(
     same = last is not None and bytes(last.digest) == digest
     version = last
     if not same:
+        since = definition.effective_from or at
+        if since < at:
+            message = "A version takes over now or later, never in the past."
+            raise ValidationFailed([FieldError("/effective_from", "OUT_OF_RANGE", message)])
         version = PromotionVersion.objects.create(
             promotion=promotion,
             number=last.number + 1 if last else 1,
             definition=plain,
             digest=digest,
-            effective_from=at,
+            effective_from=since,
             created_at=at,
             created_by=by,
         )
@@ -107,122 +113,64 @@ def read_definition(content: dict[str, Any]) -> Definition:
         raise ValidationFailed([FieldError(pointer, "NOT_IN_FORM", text)]) from None
     except Invalid as error:
         raise ValidationFailed([FieldError(error.pointer, "INVALID", str(error))]) from None
+    check_condition(definition, load_schemas())
     _check_names(definition)
     return definition
 
 
+def check_condition(definition: Definition, schemas: Schemas) -> None:
+    """:raises ExpressionInvalid: at the character where the condition is wrong."""
+    if definition.condition is None:
+        return
+    try:
+        compile_expression(definition.condition, condition_names(definition, schemas))
+    except BadExpression as error:
+        raise ExpressionInvalid("/condition", error.message, error.position) from None
+
+
 def _check_names(definition: Definition) -> None:
-    """:raises ValidationFailed: if the definition names a point type or tier that is not there."""
-    if not PointType.objects.filter(code=definition.award.type, active=True).exists():
-        message = f"There is no point type {definition.award.type}."
-        raise ValidationFailed([FieldError("/award/type", "UNKNOWN", message)])
+    """:raises ValidationFailed: if the definition names what is not there."""
+    award = definition.award
+    if award.type and not PointType.objects.filter(code=award.type, active=True).exists():
+        _unknown("/award/type", f"There is no point type {award.type}.")
+    if definition.event and not EventType.objects.filter(code=definition.event).exists():
+        _unknown("/event", f"There is no event type {definition.event}.")
+    if award.voucher_type and not VoucherType.objects.filter(code=award.voucher_type).exists():
+        _unknown("/award/voucher_type", f"There is no voucher type {award.voucher_type}.")
     known = set(Tier.objects.values_list("code", flat=True))
     for tier in definition.audience.tiers:
         if tier not in known:
-            message = f"There is no tier {tier}."
-            raise ValidationFailed([FieldError("/audience/tiers", "UNKNOWN", message)])
+            _unknown("/audience/tiers", f"There is no tier {tier}.")
+    payer = definition.funded_by
+    if payer and not Partner.objects.filter(code=payer).exists():
+        _unknown("/funded_by", f"There is no partner {payer}.")
+    budget = definition.budget
+    if budget and budget.measure == "MONEY":
+        currency = Program.objects.values_list("currency", flat=True).get(pk=1)
+        valued = PointValue.objects.filter(point_type__code=award.type, currency=currency)
+        if not valued.exists():
+            message = f"{award.type} has no value in {currency}, so it cannot be counted as money."
+            raise ValidationFailed([FieldError("/budget/measure", "NO_RATE", message)])
 
 
-def run_tests(definition: Definition) -> None:
-    """Evaluate the rule tests of a definition alone, at the instant each test's basket names.
-
-    :raises TestsFail: with a sentence for each test that gives other points.
-    :raises ValidationFailed: if a test's basket is not one.
-    """
-    program = Program.objects.get(pk=1)
-    base = Tier.objects.get(is_base=True).code
-    failures = []
-    for place, test in enumerate(definition.tests):
-        got = _points_of_test(definition, test, place, program, base)
-        wanted = {each.type: each.points for each in test.points if each.points}
-        if got != wanted:
-            failures.append(f"{test.name}: {_read_out(got)} in place of {_read_out(wanted)}.")
-    if failures:
-        raise TestsFail(failures)
-
-
-def _read_out(points: dict[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(points.items())) or "nothing"
-
-
-class _TestLine(msgspec.Struct, forbid_unknown_fields=True):
-    amount: str
-    line: int | None = None
-    sku: str | None = None
-    quantity: str = "1"
-    category: str | None = None
-    brand: str | None = None
-    discount: str = "0"
-
-
-class _TestBasket(msgspec.Struct, forbid_unknown_fields=True):
-    occurred_at: datetime
-    lines: list[_TestLine]
-    discount: str = "0"
-    currency: str | None = None
-    outlet: str | None = None
-    channel: str | None = None
-    coupons: list[str] = []
-    partner: str = "HOUSE"
-
-
-def _points_of_test(
-    definition: Definition, test: RuleTest, place: int, program: Program, base: str
-) -> dict[str, int]:
-    """Return the points of a rule test by type."""
-    try:
-        sent = msgspec.convert(test.basket, _TestBasket)
-        lines = tuple(
-            BasketLine(
-                number,
-                line.sku,
-                line.quantity,
-                line.amount,
-                discount=line.discount,
-                category=line.category,
-                brand=line.brand,
-            )
-            for number, line in enumerate(sent.lines, 1)
-        )
-        basket = Basket(
-            occurred_at=sent.occurred_at,
-            currency=program.currency,
-            lines=lines,
-            discount=sent.discount,
-            coupons=tuple(sent.coupons),
-            outlet=sent.outlet,
-            channel=sent.channel,
-        )
-        zone = ZoneInfo(program.time_zone)
-        products = products_by_sku(line.sku for line in sent.lines if line.sku is not None)
-        purchase = purchase_of(basket, products, partner=sent.partner, zone=zone)
-    except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
-        pointer = f"/tests/{place}/basket"
-        raise ValidationFailed([FieldError(pointer, "NOT_IN_FORM", str(error))]) from None
-    version = compile_version(
-        id=0,
-        promotion="TEST",
-        number=1,
-        live=[(sent.occurred_at, None)],
-        definition=definition,
-        currency=program.currency,
-    )
-    facts = MemberFacts(test.member.tier or base, "ACTIVE")
-    points: dict[str, int] = {}
-    for award in evaluate(purchase, facts, Snapshot([version])).awards:
-        points[award.type] = points.get(award.type, 0) + award.points
-    return points
+def _unknown(pointer: str, message: str) -> None:
+    raise ValidationFailed([FieldError(pointer, "UNKNOWN", message)])
 
 
 def warnings_of(definition: Definition) -> list[str]:
     """Return what a careful reader would ask about."""
     warnings = []
-    if definition.award.kind == "MULTIPLIER" and not definition.combination.stackable:
+    award, audience = definition.award, definition.audience
+    if award.kind == "MULTIPLIER" and not definition.combination.stackable:
         warnings.append("NEVER_AWARDS: alone, without base awards, there is nothing to multiply.")
-    if definition.award.kind != "FIXED" and not definition.limits:
+    bounded = definition.limits or definition.budget
+    if award.kind not in ("FIXED", "VOUCHER", "TICKET") and not bounded:
         warnings.append("NO_CAP: nothing bounds what one purchase earns.")
     if definition.active_to is None and not definition.combination.base:
         warnings.append("NO_END: the promotion runs until somebody ends it.")
     if not definition.tests:
         warnings.append("NO_TESTS: no example shows what it is meant to give.")
+    per_member = any(limit.per == "MEMBER" for limit in definition.limits)
+    if audience.guests and (audience.segments or per_member):
+        warnings.append("NO_GUESTS: guests are in no segment and have no limits of their own.")
     return warnings

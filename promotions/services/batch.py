@@ -18,15 +18,20 @@ from ledger.models import Transaction as TransactionRow
 from ledger.queries.books import CardFacts, Lots, execute
 from ledger.queries.configuration import configuration
 from ledger.services import posting, redemption
-from ledger.services.posting import Alongside, LockedBook
+from ledger.services.posting import LockedBook
 from ledger.services.redemption import RedemptionRequest
 from loyalty.errors import Conflict, LoyaltyError
 from loyalty.services.use_case import use_case
 from members.queries.providers import in_stored_form
 from promotions.engine.basket import Product
+from promotions.engine.evaluate import evaluate
 from promotions.queries import products_by_sku
-from promotions.services import earning, standings, tiering
+from promotions.services import earning, facts, standings, tiering
+from promotions.services.awarding import Record, asked_of, recording
+from promotions.services.budgets import SharedPurse, Till, UnitIsShort, Want, wants_of
 from promotions.services.earning import Earned, EarnRequest
+from promotions.services.facts import Known, Left
+from promotions.services.snapshot import snapshot_of
 from promotions.services.standings import Standing
 
 Request = EarnRequest | RedemptionRequest
@@ -49,7 +54,9 @@ class _Unit:
     cards: Mapping[str, CardFacts]
     products: Mapping[str, Product]
     known: set[tuple[str, str]]
-    records: list[dict[str, Any]] = field(default_factory=list)
+    members: dict[int, Known]
+    purse: SharedPurse = field(default_factory=lambda: SharedPurse(Till()))
+    records: list[Record] = field(default_factory=list)
 
 
 def post_together(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outcome]:
@@ -66,6 +73,7 @@ def post_together(requests: Sequence[Request | None], *, at: datetime) -> dict[i
 @use_case
 def _post(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outcome]:
     unit = _open(requests, at)
+    _claim_budgets(unit, requests)
     outcomes: dict[int, Outcome] = {}
     left_alone: set[int] = set()
     for place, (request, owner) in enumerate(zip(requests, unit.owners, strict=True)):
@@ -76,15 +84,19 @@ def _post(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outc
             left_alone.add(owner)
         else:
             outcomes[place] = outcome
-    alongside = standings.record_of(unit.standings.values())
-    if unit.records:
-        alongside.append(Alongside("promotions_record", earning.encode_records(unit.records)))
+    alongside = [
+        *recording(unit.records, unit.purse),
+        *standings.record_of(unit.standings.values()),
+    ]
     posting.write_many(unit.books.values(), alongside=alongside)
     return outcomes
 
 
 def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
-    """Lock every book in key order, and read what the requests need. Five statements in all."""
+    """Lock every book in key order, and read what the requests need. Five statements in all.
+
+    One more reads the members' facts, where promotions ask for any.
+    """
     references = [in_stored_form(request.member) if request else {} for request in requests]
     row = execute(
         "SELECT array_agg(ledger_resolve(r) ORDER BY place)"
@@ -101,8 +113,59 @@ def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
         partner_id__in={request.partner_id for request in requests if request},
         reference__in=[request.reference for request in requests if request],
     ).values_list("kind", "reference")
-    standing = _standings(requests, owners, books)
-    return _Unit(books, standing, owners, _cards(references), _products(requests), set(known))  # type: ignore[arg-type]
+    return _Unit(
+        books,
+        _standings(requests, owners, books),
+        owners,
+        _cards(references),
+        _products(requests),
+        set(known),  # type: ignore[arg-type]  # the filter leaves no reference out
+        _members(books, requests),
+    )
+
+
+def _members(
+    books: Mapping[int, LockedBook], requests: Sequence[Request | None]
+) -> dict[int, Known]:
+    """Return what promotions ask of the members, as it stands under their locks."""
+    instants = {r.basket.occurred_at for r in requests if isinstance(r, EarnRequest)}
+    if not instants or not books:
+        return {}
+    settings = configuration(next(iter(books.values())).epoch)
+    asked = asked_of(settings, snapshot_of(settings), instants)
+    return facts.read_many(books, asked) if asked else {}
+
+
+def _claim_budgets(unit: _Unit, requests: Sequence[Request | None]) -> None:
+    """Claim at once what the unit's purchases may want of budgets, in lock order.
+
+    Each is evaluated as if it were alone, so that together they claim enough; what they do not
+    need goes back with the write. Nothing is asked where no promotion has a budget.
+    """
+    if not unit.books:
+        return
+    settings = configuration(next(iter(unit.books.values())).epoch)
+    snapshot = snapshot_of(settings)
+    if not snapshot.counts_programme:
+        return
+    wants: list[Want] = []
+    for request, owner in zip(requests, unit.owners, strict=True):
+        if owner is None or not isinstance(request, EarnRequest):
+            continue
+        try:
+            purchase = earning.checked_purchase(
+                request.basket, unit.products, request.partner_code, settings
+            )
+        except LoyaltyError:
+            continue
+        member = unit.members.get(owner, Known.nothing())
+        left = Left(snapshot, member, purchase)
+        asked = facts.facts_of(
+            unit.books[owner], member, snapshot, tier=unit.standings[owner].held.tier
+        )
+        found = evaluate(purchase, asked, snapshot, ceilings=left)
+        wants.extend(wants_of(found, snapshot, left).values())
+    unit.purse.fill(wants)
 
 
 def _standings(
@@ -160,13 +223,20 @@ def _try(unit: _Unit, request: Request | None, book: LockedBook, at: datetime) -
     try:
         if isinstance(request, EarnRequest):
             assert standing is not None
+            known = unit.members.setdefault(book.book.member_id, Known.nothing())
             drafted, _, record = earning.post_earn(
-                book, standing, request, at=at, products=unit.products
+                book,
+                standing,
+                request,
+                at=at,
+                known=known,
+                purse=unit.purse,
+                products=unit.products,
             )
             unit.records.append(record)
-            return Outcome(book, drafted, record["result"])
+            return Outcome(book, drafted, record.result)
         return Outcome(book, redemption.post_redemption(book, request, at=at))
-    except LoyaltyError:
+    except (LoyaltyError, UnitIsShort):
         book.book = before[0]
         if before[1] is not None:
             unit.standings[book.member.id] = before[1]

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from ledger.models import Transaction
 from ledger.queries.configuration import configuration
 from ledger.services import posting
-from ledger.services.posting import Alongside
 from loyalty.services.use_case import use_case
 from promotions.engine.basket import Product
-from promotions.services import standings, tiering
-from promotions.services.earning import EarnRequest, encode_records, post_earn
+from promotions.services import facts, standings, tiering
+from promotions.services.awarding import asked_of, recording
+from promotions.services.budgets import Till
+from promotions.services.earning import EarnRequest, post_earn
+from promotions.services.facts import Known
+from promotions.services.snapshot import snapshot_of
 
 
 @use_case
@@ -26,7 +29,9 @@ def earn_many(
 
     `requests` are in the order of time and name members by card; `member_ids` says whose each
     card is. References that are known already are passed over. Few statements in all: which
-    references are known, the books in key order, where their members stand, and the write.
+    references are known, the books in key order, where their members stand, and the write; one
+    more where promotions ask for facts of members, and one for each purchase that claims from a
+    budget.
     """
     known = _known(requests)
     wanted = [request for request in requests if request.reference not in known]
@@ -35,18 +40,29 @@ def earn_many(
     last = wanted[-1].basket.occurred_at
     owners = [member_ids[request.member["card"]] for request in wanted]
     books = posting.lock_many(owners, at=last)
-    settings = configuration()
+    settings = configuration(next(iter(books.values())).epoch)
+    snapshot = snapshot_of(settings)
+    asked = asked_of(settings, snapshot, {request.basket.occurred_at for request in wanted})
+    members = facts.read_many(owners, asked) if asked else {}
     days = [tiering.local_day(request.basket.occurred_at, settings) for request in wanted]
     ladder = standings.standings_of(books.values(), settings, first_day=min(days))
-    records = []
+    till, records = Till(), []
     for request, owner in zip(wanted, owners, strict=True):
         book = books[owner]
         at = request.basket.occurred_at
         book.book.open_at(at)
-        _, _, record = post_earn(book, ladder[owner], request, at=at, products=products)
+        _, _, record = post_earn(
+            book,
+            ladder[owner],
+            request,
+            at=at,
+            products=products,
+            known=members.setdefault(owner, Known.nothing()),
+            purse=till,
+        )
         records.append(record)
-    alongside = Alongside("promotions_record", encode_records(records))
-    posting.write_many(books.values(), alongside=[alongside, *standings.record_of(ladder.values())])
+    alongside = [*recording(records, till), *standings.record_of(ladder.values())]
+    posting.write_many(books.values(), alongside=alongside)
     return len(wanted)
 
 

@@ -9,10 +9,12 @@ from ledger.queries.configuration import Configuration, configuration
 from ledger.services import checks
 from members.models import Tier
 from promotions.engine.basket import Basket
-from promotions.engine.evaluate import evaluate
 from promotions.engine.types import Evaluation, MemberFacts
 from promotions.queries import products_by_sku
-from promotions.services.earning import checked_purchase, dated_awards, result_of
+from promotions.services.awarding import asked_of, carries, dated_awards, result_of
+from promotions.services.budgets import OnlyLooking, evaluate_within
+from promotions.services.earning import checked_purchase
+from promotions.services.facts import Known, Left, facts_of, read_known
 from promotions.services.snapshot import snapshot_of
 
 
@@ -52,15 +54,25 @@ def evaluate_basket(
     purchase = checked_purchase(basket, products, partner_code, settings)
     snapshot = snapshot_of(settings)
 
-    def result(facts: MemberFacts | None) -> tuple[Evaluation, dict[str, Any]]:
-        found = evaluate(purchase, facts, snapshot, explain=explain)
+    def result(facts: MemberFacts | None, known: Known | None) -> tuple[Evaluation, dict[str, Any]]:
+        left, purse = Left(snapshot, known, purchase), OnlyLooking()
+        found = evaluate_within(purchase, facts, snapshot, left, purse, explain=explain)
         awards = dated_awards(found.awards, basket.occurred_at, at, settings)
-        return found, result_of(found, awards)
+        return found, result_of(found, awards, left)
 
     if book is not None:
-        evaluation, answer = result(MemberFacts(book.member.tier or "", book.member.stage))
+        asked = asked_of(settings, snapshot, [basket.occurred_at])
+        known = read_known(book.book.member_id, asked) if asked else Known.nothing()
+        facts = facts_of(
+            book,
+            known,
+            snapshot,
+            tier=book.member.tier or "",
+            carries=carries(settings, snapshot),
+        )
+        evaluation, answer = result(facts, known)
         return Quote(answer, evaluation, None, settings)
-    evaluation, answer = result(None)
+    evaluation, answer = result(None, None)
     base = Tier.objects.filter(is_base=True).values_list("code", flat=True).first() or ""
-    _, as_member = result(MemberFacts(base, "ACTIVE"))
+    _, as_member = result(MemberFacts(base, "ACTIVE"), Known.nothing())
     return Quote(answer, evaluation, as_member, settings)

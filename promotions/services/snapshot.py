@@ -7,11 +7,14 @@ from threading import Lock
 import msgspec
 
 from ledger.queries.configuration import Configuration
+from loyalty.models import MasterEntity, Program
 from promotions.engine.definition import Definition
-from promotions.engine.snapshot import Snapshot, Version, compile_version
-from promotions.models import Promotion, PromotionStatus, PromotionVersion
+from promotions.engine.facts import Schemas
+from promotions.engine.snapshot import Snapshot
+from promotions.engine.versions import Version, compile_version
+from promotions.models import EventType, Promotion, PromotionStatus, PromotionVersion
 
-_loaded: tuple[int, Snapshot] | None = None
+_loaded: tuple[Configuration, Snapshot] | None = None
 _loading = Lock()
 
 
@@ -23,14 +26,20 @@ def snapshot_of(settings: Configuration) -> Snapshot:
     """
     global _loaded  # noqa: PLW0603 One snapshot a process; swapped whole, never changed.
     loaded = _loaded
-    if loaded is None or loaded[0] != settings.epoch:
+    if loaded is None or loaded[0].epoch != settings.epoch:
         with _loading:
-            loaded = _loaded = (settings.epoch, load(settings.currency))
+            loaded = _loaded = (settings, load(settings.currency))
     return loaded[1]
 
 
+def loaded_snapshot() -> tuple[Configuration, Snapshot] | None:
+    """Return what this process has loaded last, whether or not it still stands."""
+    return _loaded
+
+
 def load(currency: str) -> Snapshot:
-    """Return all versions that were ever live, compiled. Two queries."""
+    """Return all versions that were ever live, compiled. Five queries."""
+    schemas = load_schemas()
     statuses: dict[int, list[PromotionStatus]] = {}
     for status in PromotionStatus.objects.order_by("since", "pk"):
         statuses.setdefault(status.promotion_id, []).append(status)
@@ -40,16 +49,19 @@ def load(currency: str) -> Snapshot:
     versions: list[Version] = []
     for promotion_id, of_promotion in rows.items():
         live = list(_live_periods(statuses.get(promotion_id, [])))
-        for row, following in zip(of_promotion, [*of_promotion[1:], None], strict=True):
-            until = following.effective_from if following else None
-            periods = list(_overlap(live, row.effective_from, until))
+        for place, row in enumerate(of_promotion):
+            later = [each.effective_from for each in of_promotion[place + 1 :]]
+            periods = list(_overlap(live, row.effective_from, min(later, default=None)))
             if periods:
-                versions.append(compiled(row, periods, currency))
+                versions.append(compiled(row, periods, currency, schemas))
     return Snapshot(versions)
 
 
 def compiled(
-    row: PromotionVersion, live: Iterable[tuple[datetime, datetime | None]], currency: str
+    row: PromotionVersion,
+    live: Iterable[tuple[datetime, datetime | None]],
+    currency: str,
+    schemas: Schemas,
 ) -> Version:
     """Return a stored version as the engine works with it."""
     return compile_version(
@@ -59,7 +71,16 @@ def compiled(
         live=live,
         definition=msgspec.convert(row.definition, Definition),
         currency=currency,
+        schemas=schemas,
     )
+
+
+def load_schemas() -> Schemas:
+    """Return the attributes that the programme defines: of products, members and events."""
+    product = MasterEntity.objects.filter(code="product").values_list("schema", flat=True).first()
+    member = Program.objects.values_list("member_schema", flat=True).first()
+    events = dict(EventType.objects.values_list("code", "schema"))
+    return Schemas(product=product or {}, member=member or {}, events=events)
 
 
 Period = tuple[datetime, datetime | None]

@@ -19,6 +19,29 @@ def test_an_earn_sends_two(till, purchase, statements):
     assert len(statements.sent) == 2, statements.sent
 
 
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        ({"limits": [{"per": "MEMBER", "period": "DAY", "measure": "USES", "at_most": 9}]}, 2),
+        ({"condition": "member.tier != '' && lines.exists(l, l.amount > 1.0)"}, 2),
+        ({"condition": "member.joined_days >= 0"}, 2),
+        ({"budget": {"measure": "POINTS", "at_most": 10_000}}, 3),
+        ({"budget": {"measure": "POINTS", "at_most": 110}}, 3),
+        ({"budget": {"measure": "POINTS", "at_most": 10_000}, "audience": {"channels": ["WEB"]}}, 2),
+    ],
+)  # fmt: skip
+def test_an_earn_sends_two_statements_and_one_more_for_a_budget(
+    till, purchase, statements, content, sent
+):
+    promotion(award={"kind": "FIXED", "type": "PTS", "points": 100}, **content)
+    till.post("/transactions/earn/", purchase())
+    statements.sent.clear()
+
+    assert till.post("/transactions/earn/", purchase()).status_code == 201
+
+    assert len(statements.sent) == sent, statements.sent
+
+
 def test_a_redemption_sends_two(till, member, now, statements):
     for _ in range(5):
         give(member, 100)

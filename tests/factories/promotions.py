@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from promotions.models import PromotionVersion
 from promotions.services.authoring import put_promotion, write_promotion
 
@@ -17,7 +19,8 @@ def promotion(
         **content,
     }
     since = at or datetime.now(UTC) - LONG_AGO
-    return write_promotion(code, definition, status="LIVE", at=since).version
+    with transaction.atomic():
+        return write_promotion(code, definition, status="LIVE", at=since).version
 
 
 __all__ = ["promotion", "put_promotion"]

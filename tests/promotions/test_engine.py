@@ -16,19 +16,23 @@ from promotions.engine.basket import (
     TendersDiffer,
     purchase_of,
 )
-from promotions.engine.definition import Definition, Invalid, check
+from promotions.engine.checks import Invalid, check
+from promotions.engine.definition import Definition
 from promotions.engine.evaluate import evaluate
+from promotions.engine.facts import Schemas
 from promotions.engine.money import share_out, to_minor, to_text
-from promotions.engine.snapshot import Snapshot, compile_version
+from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import PIECE, Line, MemberFacts, Purchase
+from promotions.engine.versions import compile_version
 from tests.promotions.oracle import points_by_version
 
 AT = datetime(2026, 3, 7, 12, tzinfo=UTC)  # a Saturday
 MEMBER = MemberFacts("BASE", "ACTIVE")
+SURVEYS = Schemas(events={"SURVEY": {"score": {"type": "INTEGER"}, "paid": {"type": "DECIMAL"}}})
 PER_EURO = {"kind": "PER_AMOUNT", "type": "PTS", "points": 1, "per": "1.00"}
 
 
-def version(number=1, *, live=((AT - timedelta(days=9), None),), **content):
+def version(number=1, *, live=((AT - timedelta(days=9), None),), schemas=SURVEYS, **content):
     definition = msgspec.convert({"name": "x", "award": PER_EURO, **content}, Definition)
     check(definition)
     return compile_version(
@@ -38,6 +42,7 @@ def version(number=1, *, live=((AT - timedelta(days=9), None),), **content):
         live=live,
         definition=definition,
         currency="EUR",
+        schemas=schemas,
     )
 
 
@@ -118,6 +123,184 @@ def test_a_multiplier_adds_its_extra_and_leaves_the_base_visible():
         ("P02", 1): 2,
         ("P02", 2): 1,
     }
+
+
+def occasion(trigger="EVENT", event=None, **attributes):
+    return Purchase(AT, AT, "GROCER", "EUR", trigger=trigger, event=event, attributes=attributes)
+
+
+TEN = {"award": {"kind": "FIXED", "type": "PTS", "points": 10}}
+
+
+@pytest.mark.parametrize(
+    ("what", "content", "expected"),
+    [
+        (occasion("ENROLMENT"), {"trigger": "ENROLMENT"}, {("P01", None): 10}),
+        (occasion("ENROLMENT"), {"trigger": "BIRTHDAY"}, {}),
+        (occasion("ENROLMENT"), {}, {}),
+        (purchase(500), {"trigger": "ENROLMENT"}, {}),
+        (occasion("EVENT", "SURVEY"), {"trigger": "EVENT", "event": "SURVEY"}, {("P01", None): 10}),
+        (occasion("EVENT", "REVIEW"), {"trigger": "EVENT", "event": "SURVEY"}, {}),
+        (occasion("TIER_CHANGE", after="GOLD"), {"trigger": "TIER_CHANGE", "condition": "event.after == 'GOLD'"}, {("P01", None): 10}),
+        (occasion("EVENT", "SURVEY", score=9, paid="2.50"), {"trigger": "EVENT", "event": "SURVEY", "condition": "event.score > 8 && event.paid == 2.5"}, {("P01", None): 10}),
+        (occasion("EVENT", "SURVEY", score=7), {"trigger": "EVENT", "event": "SURVEY", "condition": "event.score > 8"}, {}),
+        (occasion("EVENT", "SURVEY"), {"trigger": "EVENT", "event": "SURVEY", "audience": {"tiers": ["GOLD"]}}, {}),
+    ],
+)  # fmt: skip
+def test_an_occasion_fires_the_promotions_of_its_trigger(what, content, expected):
+    assert points(what, version(**TEN, **content)) == expected
+
+
+def test_vouchers_and_tickets_are_awarded_beside_points():
+    coffee = {"kind": "VOUCHER", "voucher_type": "COFFEE", "quantity": 2}
+    ticket = {"kind": "TICKET", "sweepstake": "CAR", "quantity": 1}
+
+    found = evaluate(
+        purchase(500),
+        MEMBER,
+        Snapshot([version(1), version(2, award=coffee), version(3, award=ticket)]),
+    )
+
+    assert [(r.kind, r.code, r.quantity) for r in found.rewards] == [
+        ("VOUCHER", "COFFEE", 2),
+        ("TICKET", "CAR", 1),
+    ]
+    assert [award.points for award in found.awards] == [5]
+
+
+@pytest.mark.parametrize(
+    ("segments", "audience", "applies"),
+    [
+        (("A",), {"segments": ["A", "B"]}, True),
+        (("C",), {"segments": ["A", "B"]}, False),
+        ((), {"not_segments": ["A"]}, True),
+        (("A", "C"), {"segments": ["C"], "not_segments": ["A"]}, False),
+    ],
+)
+def test_segments_decide(segments, audience, applies):
+    member = MemberFacts("BASE", "ACTIVE", segments=segments)
+
+    assert bool(points(purchase(500), version(audience=audience), member=member)) is applies
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [
+        ("basket.amount >= 5.0", None),
+        ("basket.amount > 5.0", ("CONDITION", None)),
+        ("lines.exists(l, 'CAT1' in l.category && l.amount == 5.0)", None),
+        ("member.birth_month == 3 && member.age == 26 && member.joined_days == 6", None),
+        ("member.attributes.pets > 1 && member.language == 'de'", None),
+        ("basket.attributes.delivery == 'HOME'", None),
+        ("basket.weekday == 'SAT' && basket.partner == 'GROCER'", None),
+        ("basket.outlet == 'S1'", ("CONDITION", 'No value with name "basket.outlet" found in Activation')),
+    ],
+)  # fmt: skip
+def test_an_expression_decides_and_its_error_is_the_near_miss(condition, reason):
+    member = MemberFacts(
+        "BASE", "ACTIVE", language="de", born="2000-03-01", attributes={"pets": 2},
+        joined_at=datetime(2026, 3, 1, 8, tzinfo=UTC),
+    )  # fmt: skip
+    bought = purchase(500, attributes={"delivery": "HOME"})
+    schemas = Schemas(member={"pets": {"type": "INTEGER"}})
+
+    found = evaluate(bought, member, Snapshot([version(condition=condition, schemas=schemas)]))
+
+    assert bool(found.awards) is (reason is None)
+    assert [(m.reason, m.missing) for m in found.near_misses] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({}, True),
+        ({"condition": "member.tier == ''"}, True),
+        ({"condition": "member.age > 3"}, False),
+        ({"audience": {"guests": True, "segments": ["A"]}}, False),
+        ({"limits": [{"per": "MEMBER", "period": "DAY", "measure": "USES", "at_most": 1}]}, False),
+    ],
+)
+def test_a_guest_is_told_of_nothing_that_asks_for_a_member(content, told):
+    offered = version(**{"audience": {"guests": True}, **content})
+
+    assert bool(points(purchase(500), offered, member=None)) is told
+
+
+DAILY = {"per": "MEMBER", "period": "DAY"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "expected", "used"),
+    [
+        ({"measure": "USES", "at_most": 3}, 1, 9, 1),
+        ({"measure": "USES", "at_most": 3}, 0, 0, None),
+        ({"measure": "POINTS", "at_most": 50}, 6, 6, 6),
+        ({"measure": "POINTS", "at_most": 50, "then": "SKIP"}, 6, 0, None),
+        ({"measure": "POINTS", "at_most": 50, "then": "SKIP"}, 9, 9, 9),
+        ({"measure": "AMOUNT", "at_most": "50.00"}, 300, 3, 300),
+        ({"measure": "AMOUNT", "at_most": "50.00"}, 1000, 9, 900),
+    ],
+)
+def test_what_is_left_of_a_members_limit_bounds_an_award(limit, left, expected, used):
+    limited = version(limits=[{**DAILY, **limit}])
+
+    found = evaluate(purchase(500, 400), MEMBER, Snapshot([limited]), ceilings={1: (left,)})
+
+    assert sum(award.points for award in found.awards) == expected
+    assert [use.amount for use in found.uses] == ([used] if used else [])
+    assert [m.reason for m in found.near_misses] == ([] if expected else ["LIMIT_REACHED"])
+
+
+def test_a_budget_of_money_counts_what_the_points_are_worth_rounded_up():
+    budgeted = version(budget={"measure": "MONEY", "at_most": "10.00"})
+    bought = purchase(700, worth={"PTS": "0.5"})
+
+    free = evaluate(bought, MEMBER, Snapshot([budgeted]))
+    bound = evaluate(bought, MEMBER, Snapshot([budgeted]), ceilings={1: (2,)})
+
+    assert [(use.per, use.amount) for use in free.uses] == [("BUDGET", 4)]
+    assert [award.points for award in bound.awards] == [4]
+
+
+def test_every_reason_is_told_once_and_the_nearest_first():
+    versions = [
+        version(1, minimum={"amount": "50.00"}),
+        version(2, minimum={"quantity": "3"}),
+        version(3, award={**PER_EURO, "per": "7.00", "scope": "BASKET"}),
+        version(4, condition="basket.amount > 9.0"),
+        version(5, weekdays=["MON"], lines={"include": {"brand": ["OWN"]}}),
+        version(6, hours={"from": "01:00:00", "to": "02:00:00"}),
+        version(7, audience={"outlets": ["S9"]}, lines={"include": {"brand": ["OWN"]}}),
+        version(8, audience={"tiers": ["GOLD"]}, lines={"include": {"brand": ["OWN"]}}),
+        version(9, award=TWICE),
+        version(10, combination={"priority": 9, "group": "G"}),
+        version(11, combination={"group": "G"}),
+        version(
+            12, limits=[{"per": "TRANSACTION", "measure": "POINTS", "at_most": 1, "then": "SKIP"}]
+        ),
+    ]
+
+    found = evaluate(purchase(500), MEMBER, Snapshot(versions))
+
+    assert [(m.reason, m.promotion, m.missing) for m in found.near_misses] == [
+        ("MINIMUM_AMOUNT", "P01", "45.00"),
+        ("MINIMUM_QUANTITY", "P02", "2"),
+        ("STEP", "P03", "2.00"),
+        ("CONDITION", "P04", None),
+        ("WEEKDAYS", "P05", "MON"),
+        ("HOURS", "P06", "01:00–02:00"),
+        ("OUTLETS", "P07", "S9"),
+        ("TIERS", "P08", "GOLD"),
+        ("LIMIT_REACHED", "P12", None),
+        ("NOTHING_TO_MULTIPLY", "P09", None),
+        ("GAVE_WAY", "P11", None),
+    ]
+
+
+def test_at_most_twenty_near_misses_are_told():
+    versions = [version(number, minimum={"amount": "50.00"}) for number in range(1, 40)]
+
+    assert len(evaluate(purchase(500), MEMBER, Snapshot(versions)).near_misses) == 20
 
 
 SIX_AT_MOST = {"limits": [{"per": "TRANSACTION", "measure": "POINTS", "at_most": 6}]}
@@ -248,7 +431,9 @@ def test_a_limit_cuts_the_award_or_drops_it():
 
 
 def test_a_ceiling_is_never_passed():
-    found = evaluate(purchase(500, 400), MEMBER, Snapshot([version()]), ceilings={1: 3})
+    budgeted = version(budget={"measure": "POINTS", "at_most": 100})
+
+    found = evaluate(purchase(500, 400), MEMBER, Snapshot([budgeted]), ceilings={1: (3,)})
 
     assert sum(award.points for award in found.awards) == 3
 
@@ -276,6 +461,21 @@ def test_an_explanation_names_every_condition_with_what_was_seen():
         ({"active_from": "2026-02-01T00:00:00Z", "active_to": "2026-01-01T00:00:00Z"}, "/active_to"),
         ({"audience": {"guests": True, "tiers": ["GOLD"]}}, "/audience/guests"),
         ({"limits": [{**SIX_AT_MOST["limits"][0], "at_most": "6.00"}]}, "/limits/0/at_most"),
+        ({"limits": [{**SIX_AT_MOST["limits"][0], "period": "DAY"}]}, "/limits/0/period"),
+        ({"limits": [{"per": "MEMBER", "measure": "USES", "at_most": 1}]}, "/limits/0/period"),
+        ({"limits": [{"per": "TRANSACTION", "measure": "USES", "at_most": 1}]}, "/limits/0/measure"),
+        ({"limits": [{**DAILY, "measure": "USES", "at_most": 1}] * 2}, "/limits/1"),
+        ({"award": {"kind": "TICKET", "sweepstake": "CAR", "quantity": 1}, "budget": {"measure": "POINTS", "at_most": 9}}, "/budget/measure"),
+        ({"award": {"kind": "TICKET", "sweepstake": "CAR", "quantity": 1}, "pending": "P1D"}, "/pending"),
+        ({"award": {"kind": "TICKET", "sweepstake": "CAR", "quantity": 1, "type": "PTS"}}, "/award/type"),
+        ({"award": {"kind": "VOUCHER", "voucher_type": "TEA"}}, "/award/quantity"),
+        ({"trigger": "EVENT", **TEN}, "/event"),
+        ({"event": "SURVEY"}, "/event"),
+        ({"trigger": "ENROLMENT"}, "/award/kind"),
+        ({"trigger": "ENROLMENT", **TEN, "lines": {"include": {"sku": ["1"]}}}, "/lines"),
+        ({"trigger": "ENROLMENT", **TEN, "minimum": {"amount": "1"}}, "/minimum"),
+        ({"trigger": "ENROLMENT", **TEN, "audience": {"guests": True}}, "/audience/guests"),
+        ({"audience": {"segments": ["A"], "not_segments": ["A"]}}, "/audience/not_segments"),
         ({"limits": [{**SIX_AT_MOST["limits"][0], "measure": "AMOUNT", "at_most": "0"}]}, "/limits/0/at_most"),
     ],
 )  # fmt: skip
@@ -313,6 +513,11 @@ CONDITIONS = st.sampled_from(
         {"audience": {"tiers": ["GOLD"]}},
         {"weekdays": ["SAT"]},
         {"audience": {"guests": True}},
+        {"audience": {"segments": ["A", "B"]}},
+        {"audience": {"not_segments": ["B"]}, "lines": {"include": {"sku": ["SKU1"]}}},
+        {"audience": {"segments": ["B"], "partners": ["GROCER"]}},
+        {"condition": "basket.amount >= 7.0 && !('B' in member.segments)"},
+        {"trigger": "ENROLMENT"},
     ]
 )
 COMBINATIONS = st.sampled_from(
@@ -333,8 +538,12 @@ LIMITS = st.sampled_from(
         SIX_AT_MOST,
         {"limits": [{"per": "TRANSACTION", "measure": "POINTS", "at_most": 9, "then": "SKIP"}]},
         {"limits": [{"per": "TRANSACTION", "measure": "AMOUNT", "at_most": "4.00"}]},
+        {"limits": [{**DAILY, "measure": "POINTS", "at_most": 99}]},
+        {"limits": [{**DAILY, "measure": "USES", "at_most": 99}]},
+        {"budget": {"measure": "POINTS", "at_most": 99, "then": "SKIP"}},
     ]
 )
+LEFT = st.sampled_from([0, 1, 5, 12])
 BASES = st.sampled_from([{"base": True}, {"base": True, "group": "G"}])
 
 
@@ -343,25 +552,34 @@ def programmes(draw):
     versions = [version(1, combination=draw(BASES), **draw(LIMITS))]
     for number in range(2, draw(st.integers(2, 7))):
         content = {**draw(CONDITIONS), **draw(LIMITS)}
-        versions.append(
-            version(number, award=draw(AWARDS), combination=draw(COMBINATIONS), **content)
-        )
+        award = TEN["award"] if "trigger" in content else draw(AWARDS)
+        if "trigger" in content:
+            content.pop("limits", None)
+        versions.append(version(number, award=award, combination=draw(COMBINATIONS), **content))
     return versions
 
 
 NETS = st.lists(st.integers(0, 1500), min_size=1, max_size=4)
-WHO = st.sampled_from([MEMBER, MemberFacts("GOLD", "ACTIVE"), None])
+WHO = st.sampled_from(
+    [
+        MEMBER,
+        MemberFacts("GOLD", "ACTIVE", segments=("A",)),
+        MemberFacts("BASE", "ACTIVE", segments=("A", "B")),
+        None,
+    ]
+)
 
 
 @settings(max_examples=400, deadline=None)
-@given(versions=programmes(), nets=NETS, who=WHO)
-def test_the_engine_equals_the_naive_oracle(versions, nets, who):
+@given(versions=programmes(), nets=NETS, who=WHO, data=st.data())
+def test_the_engine_equals_the_naive_oracle(versions, nets, who, data):
     bought = purchase(*nets)
+    left = {each.id: (data.draw(LEFT),) for each in versions if each.counted}
     found: dict[int, int] = {}
-    for award in evaluate(bought, who, Snapshot(versions)).awards:
+    for award in evaluate(bought, who, Snapshot(versions), ceilings=left).awards:
         found[award.version_id] = found.get(award.version_id, 0) + award.points
 
-    assert found == points_by_version(bought, who, versions)
+    assert found == points_by_version(bought, who, versions, left)
 
 
 @settings(max_examples=100, deadline=None)

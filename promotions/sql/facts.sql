@@ -1,0 +1,33 @@
+-- What promotions ask of a member, read in the statement that locks the book. VOLATILE, so that it
+-- reads in a later snapshot than the lock: counters stand as the lock found them.
+--
+-- p_asked: {"member": a reference, "segments": [codes], "profile": bool, "attributes": [keys],
+--           "periods": [[period, start], ...], "at": the instant that segments are asked for}.
+-- Only what is asked for is read and answered.
+CREATE OR REPLACE FUNCTION promotions_facts(p_asked jsonb) RETURNS json
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_id bigint := ledger_resolve(p_asked -> 'member');
+    v_profile json;
+    v_segments json;
+    v_counters json;
+BEGIN
+    IF (p_asked ->> 'profile')::boolean THEN
+        SELECT json_build_object(
+            'language', m.language, 'born', m.birth_date, 'joined_at', m.joined_at,
+            'attributes', coalesce(
+                (SELECT jsonb_object_agg(key, value) FROM jsonb_each(m.attributes)
+                 WHERE p_asked -> 'attributes' ? key), '{}'))
+        INTO v_profile FROM members_member m WHERE m.id = v_id;
+    END IF;
+    IF jsonb_array_length(p_asked -> 'periods') > 0 THEN
+        SELECT json_agg(json_build_array(c.promotion, c.period, c.start, c.measure, c.amount))
+        INTO v_counters
+        FROM jsonb_array_elements(p_asked -> 'periods') AS p
+        JOIN promotions_limitcounter c
+          ON c.member_id = v_id AND c.period = p ->> 0 AND c.start = (p ->> 1)::date;
+    END IF;
+    RETURN json_build_object(
+        'profile', v_profile, 'segments', coalesce(v_segments, '[]'::json),
+        'counters', coalesce(v_counters, '[]'::json));
+END $$;
