@@ -58,3 +58,10 @@ def members_of(segment_id: int, *, at: datetime) -> Iterator[tuple[str, datetime
     while page:
         yield from ((number, since, until) for _, number, since, until in page)
         page = list(rows.filter(member_id__gt=page[-1][0])[:READ_AT_ONCE])
+
+
+def segment_codes(member_id: int, at: datetime) -> list[str]:
+    """Return the codes of the segments that a member is in at an instant. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT members_segment_codes(%s, %s)", [member_id, at])
+        return list(cursor.fetchone()[0])

@@ -9,7 +9,7 @@ from django.db import connection
 
 from ledger.services import posting
 from loyalty.models import OutboxEvent
-from members.models import Activity, Member
+from members.models import Activity, Member, Segment, SegmentMember, Tier, TierCheck, TierOverride
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory
 from tests.factories.vouchers import PlanFactory
@@ -428,3 +428,42 @@ def test_a_partner_without_the_scope_may_not(plan, api_of, member):
     till = api_of(PartnerFactory(), ["points:read"])
 
     assert till.post(f"/members/{member.number}/subscriptions/", body()).status_code == 403
+
+
+def test_a_plan_holds_its_tier_while_it_lasts(plan, subscribe, house, member, clock):
+    plan.tier = Tier.objects.get(code="SILVER")
+    plan.save()
+
+    key = subscribe().json()["id"]
+    held = TierOverride.objects.get()
+    cancel(house, member, key, when="NOW")
+
+    assert (held.member_id, held.tier.code, held.starts_at, held.ends_at) == (
+        member.pk,
+        "SILVER",
+        START,
+        None,
+    )
+    assert held.reason == "Subscription to GOLD"
+    assert not TierOverride.objects.filter(ends_at=None).exists()
+    assert TierCheck.objects.filter(member=member).exists()
+
+
+def test_who_stands_higher_is_not_taken_down_by_a_plan(plan, subscribe, member, clock):
+    plan.tier = Tier.objects.get(code="SILVER")
+    plan.save()
+    Member.objects.filter(pk=member.pk).update(tier=Tier.objects.get(code="GOLD"))
+
+    subscribe()
+
+    assert not TierOverride.objects.exists()
+
+
+def test_a_plan_may_be_for_a_segment(plan, subscribe, member):
+    plan.for_segments = ["VIP"]
+    plan.save()
+    assert subscribe().json()["reason"] == "SEGMENT"
+
+    segment = Segment.objects.create(code="VIP", name="VIP", kind="STATIC", created_at=START)
+    SegmentMember.objects.create(segment=segment, member=member, since=START)
+    assert subscribe().status_code == 201

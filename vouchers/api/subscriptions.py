@@ -32,6 +32,7 @@ from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
 from members.queries import resolve
+from members.queries.visibility import sees_person
 from vouchers.errors import (
     AlreadySubscribed,
     NotEligible,
@@ -209,7 +210,9 @@ class SubscriptionViewSet(ProgramViewSet):
     def list_of(self, request: Request, number: str) -> HttpResponse:
         query, now = self.query(SubscriptionsQuery), self.now()
         member = resolve(self.member_named(number))
-        rows = subscriptions_of(member.pk, with_ended=query.ended)
+        sees_all = sees_person(self.caller, member)
+        only_partner = None if sees_all else self.caller.partner_id
+        rows = subscriptions_of(member.pk, with_ended=query.ended, only_partner=only_partner)
         if not query.ended:
             rows = [each for each in rows if standing(each, now) != Subscription.Status.ENDED]
         results = [subscription_answer(each, member.number, now) for each in rows]

@@ -20,6 +20,7 @@ from loyalty.api.fields import (
     MemberReference,
     Reason,
     Reference,
+    StepUpToken,
     check_instant,
 )
 from loyalty.api.openapi import operation
@@ -29,6 +30,7 @@ from loyalty.caller import CallerKind
 from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
+from loyalty.secret import Secret
 from members.queries import resolve
 from vouchers import codes
 from vouchers.errors import (
@@ -57,7 +59,7 @@ class RedeemVoucherBody(Body, kw_only=True):
     quantity: Quantity = 1
     type: Code | None = None
     outlet: Code | None = None
-    step_up: str | None = None
+    step_up: StepUpToken | None = None
 
 
 class AllocateBody(Body, kw_only=True):
@@ -137,7 +139,7 @@ class VoucherViewSet(ProgramViewSet):
             quantity=body.quantity,
             point_type=body.type,
             outlet=body.outlet,
-            step_up=body.step_up,
+            step_up=Secret(body.step_up) if body.step_up else None,
             request_id=self.request_id,
         )
         done = redemption.redeem_voucher(wanted, at=now)

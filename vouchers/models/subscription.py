@@ -123,6 +123,7 @@ class Subscription(models.Model):
     cancelled_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=4000, blank=True)
+    tier_override_id = models.BigIntegerField(null=True, help_text="What holds the plan's tier.")
     due_at = models.DateTimeField(null=True, help_text="Nothing changes by itself before this.")
 
     class Meta:

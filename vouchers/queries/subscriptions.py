@@ -38,14 +38,21 @@ def end_of(subscription: Subscription) -> datetime | None:
     return min(ends, default=None)
 
 
-def subscriptions_of(member_id: int, *, with_ended: bool = False) -> list[Subscription]:
-    """Return a member's subscriptions, the newest first. Two queries, with plans and benefits."""
+def subscriptions_of(
+    member_id: int, *, with_ended: bool = False, only_partner: int | None = None
+) -> list[Subscription]:
+    """Return a member's subscriptions, the newest first. Two queries, with plans and benefits.
+
+    `only_partner` is for a partner that sees no more of the member than what it sold itself.
+    """
     rows = (
         Subscription.objects.filter(member_id=member_id)
         .select_related("plan", "plan__tier")
         .prefetch_related("plan__benefits")
         .order_by("-started_at", "-pk")
     )
+    if only_partner is not None:
+        rows = rows.filter(partner_id=only_partner)
     return list(rows if with_ended else rows.filter(ended_at=None))
 
 

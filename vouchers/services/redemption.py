@@ -12,6 +12,7 @@ from ledger.services.posting import Find, LockedBook
 from ledger.services.redemption import RedemptionRequest, post_redemption
 from ledger.services.reversal import ReversalRequest, Reversed, post_redemption_reversal
 from loyalty.errors import FieldError, ValidationFailed
+from loyalty.secret import Secret
 from loyalty.services.use_case import use_case
 from vouchers import codes
 from vouchers.errors import VoucherTypeUnknown, WholeOnly
@@ -33,7 +34,7 @@ class VoucherRequest:
     quantity: int
     point_type: str | None = None
     outlet: str | None = None
-    step_up: str | None = None
+    step_up: Secret | None = None
     request_id: str | None = None
 
 
@@ -74,6 +75,7 @@ def redeem_voucher(request: VoucherRequest, *, at: datetime) -> Bought:
         points=kind.points * request.quantity,
         purpose="CATALOGUE",
         outlet=request.outlet,
+        step_up=request.step_up,
         request_id=request.request_id,
         reason=f"{request.quantity} × {kind.code}",
     )

@@ -18,6 +18,7 @@ from members.services import activity
 from vouchers import periods
 from vouchers.models import Subscription
 from vouchers.queries.subscriptions import end_of, standing
+from vouchers.services import plan_tier
 
 CHUNK = 500
 BY = Actor.system("subscriptions")
@@ -73,6 +74,7 @@ def advance(subscription: Subscription) -> None:
         subscription.anchor, subscription.plan.period, subscription.periods, zone
     )
     subscription.announced = False
+    plan_tier.hold(subscription, at=subscription.period_from, by=BY)
 
 
 def _end(subscription: Subscription, instant: datetime) -> None:
@@ -85,6 +87,7 @@ def end(subscription: Subscription, instant: datetime, *, reason: str, by: Actor
     """End a subscription at an instant: its benefits and its tier go; a step."""
     subscription.ended_at, subscription.end_reason = instant, reason
     subscription.status, subscription.due_at = Subscription.Status.ENDED, None
+    plan_tier.let_go(subscription, at=instant)
     data = {"subscription": str(subscription.pk), "plan": subscription.plan.code}
     activity.record(
         subscription.member_id,

@@ -17,6 +17,7 @@ from loyalty.services import outbox
 from loyalty.services.use_case import use_case
 from members.errors import StageForbids
 from members.models import Member
+from members.queries.segments import segment_codes
 from members.services import activity
 from vouchers import periods
 from vouchers.errors import (
@@ -28,7 +29,7 @@ from vouchers.errors import (
     SubscriptionOver,
 )
 from vouchers.models import BenefitUse, Subscription, SubscriptionPlan
-from vouchers.services import renewals
+from vouchers.services import plan_tier, renewals
 
 SUBSCRIBING_STAGES = frozenset({Member.Stage.PENDING, Member.Stage.ACTIVE})
 
@@ -76,7 +77,7 @@ def subscribe(book: LockedBook, request: SubscribeRequest, *, at: datetime) -> S
     running = _running(book.member.id, at)
     if request.renews is not None:
         return _renew(request.renews, plan, running, request, at)
-    _check_eligible(book, plan)
+    _check_eligible(book, plan, at)
     mine = next((each for each in running if each.plan_id == plan.pk), None)
     if mine is not None:
         if request.change != "EXTEND":
@@ -113,11 +114,14 @@ def _running(member_id: int, at: datetime) -> list[Subscription]:
     return [row for row in rows if row.ended_at is None]
 
 
-def _check_eligible(book: LockedBook, plan: SubscriptionPlan) -> None:
-    """:raises NotEligible: if the plan is for other tiers or countries."""
+def _check_eligible(book: LockedBook, plan: SubscriptionPlan, at: datetime) -> None:
+    """:raises NotEligible: if the plan is for other tiers, segments or countries."""
     if plan.for_tiers and book.member.tier not in plan.for_tiers:
         detail = f"The plan is for members of {', '.join(plan.for_tiers)}."
         raise NotEligible(reason="TIER", detail=detail)
+    if plan.for_segments and not set(segment_codes(book.member.id, at)) & set(plan.for_segments):
+        detail = f"The plan is for members of {', '.join(plan.for_segments)}."
+        raise NotEligible(reason="SEGMENT", detail=detail)
     if plan.for_countries:
         address = Member.objects.values_list("address", flat=True).get(pk=book.member.id)
         if address.get("country") not in plan.for_countries:
@@ -208,6 +212,7 @@ def _begin(
         unpaid_since=at if owed else None,
         auto_renew=request.auto_renew,
     )
+    plan_tier.hold(row, at=at, by=request.by)
     renewals.settle(row, at=at)
     _note(row, "SUBSCRIPTION_STARTED", "subscription.started", request, at)
     return row
