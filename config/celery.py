@@ -35,5 +35,13 @@ app.conf.beat_schedule = {
         "task": "members.tasks.forget_released_aliases",
         "schedule": crontab(minute="50", hour="3"),
     },
+    "send what was forgotten": {
+        "task": "members.tasks.send_forgotten_messages",
+        "schedule": 60.0,
+    },
+    "forget codes and sessions": {
+        "task": "members.tasks.forget_codes_and_sessions",
+        "schedule": crontab(minute="15", hour="4"),
+    },
     "requeue lost jobs": {"task": "loyalty.tasks.requeue_lost_jobs", "schedule": 60.0},
 }

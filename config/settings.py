@@ -134,6 +134,18 @@ AUTH_PASSWORD_VALIDATORS = [
 # Mixed into PINs before they are hashed, so that the database alone gives none away. It cannot
 # change: every PIN would have to be set anew.
 LAUREL_PIN_PEPPER = env("LAUREL_PIN_PEPPER", default="") or SECRET_KEY
+# Mail and SMS to members are sent by the worker; by default into files, so that they can be seen.
+if env("EMAIL_URL", default=""):
+    globals().update(env.email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = BASE_DIR / "var" / "mail"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="Laurel <laurel@localhost>")
+LAUREL_SMS_SENDER = env("LAUREL_SMS_SENDER", default="members.services.sms.FileSender")
+LAUREL_SMS_FOLDER = Path(env("LAUREL_SMS_FOLDER", default=str(BASE_DIR / "var" / "sms")))
+# The page of the app where members set a new password; `{token}` stands where the token goes.
+LAUREL_PASSWORD_RESET_URL = env("LAUREL_PASSWORD_RESET_URL", default="")
 LOGIN_URL = "admin:login"
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"

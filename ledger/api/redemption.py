@@ -10,7 +10,7 @@ from ledger.shapes.transactions import TransactionAnswer, answer_of
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.scopes import Scope
-from members.errors import StepUpInvalid, StepUpRequired
+from members.sign_in_errors import StepUpInvalid, StepUpRequired
 
 
 class RedemptionViewSet(ProgramViewSet):

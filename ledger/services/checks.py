@@ -15,10 +15,11 @@ from ledger.queries.configuration import Configuration, PointTypeFacts, configur
 from ledger.queries.thresholds import limits_of, redeemed_today, worth
 from loyalty.secret import Secret
 from members import stages
-from members.errors import CardBlocked, StageForbids, StepUpRequired
+from members.errors import CardBlocked, StageForbids
 from members.models import Card
 from members.services import step_ups
 from members.services.step_ups import Leave
+from members.sign_in_errors import StepUpRequired
 from members.thresholds import Limits
 from partners.errors import OutletUnknown
 

@@ -26,6 +26,7 @@ _SLUG = r"^[a-z](?:[a-z0-9_-]{0,63})" + END
 _LANGUAGE = r"^[a-z]{2,3}(-[A-Z]{2})?" + END
 _NUMBER = r"^[0-9]{1,20}" + END
 CARD = r"^[A-Za-z0-9]{1,32}" + END
+ADDRESS = r"^[0-9A-Fa-f.:]*" + END
 _PIN = r"^[0-9]{1,12}" + END
 
 # What a caller reads in place of a pattern: the code of the field's error, and a sentence.
@@ -43,6 +44,7 @@ EXPLAINED = {
     _LANGUAGE: ("NOT_IN_FORM", "Give the code of a language, such as en or de-AT"),
     _NUMBER: ("NOT_IN_FORM", "Give a member number: up to 20 digits"),
     CARD: ("NOT_IN_FORM", "Give a card number: up to 32 letters and digits"),
+    ADDRESS: ("NOT_IN_FORM", "Give an IP address"),
     _PIN: ("NOT_IN_FORM", "Give a PIN: digits only"),
 }
 

@@ -134,13 +134,20 @@ def start(
 
 def queue(job: Job) -> bool:
     """Tell the workers of a job; return False if the broker is away: the sweep tells them later."""
+    return tell(job.kind, job_id=str(job.pk))
+
+
+def tell(task: str, **arguments: str) -> bool:
+    """Tell the workers of a task by its name, on commit; return False if the broker is away.
+
+    For work that has a row of its own, which a sweep finds when the word is lost.
+    """
     try:
         with current_app.connection_for_write() as broker:
             broker.transport_options = {**(broker.transport_options or {}), **GIVE_UP_SOON}
-            message = {"job_id": str(job.pk)}
-            current_app.send_task(job.kind, kwargs=message, connection=broker, retry=False)
+            current_app.send_task(task, kwargs=arguments, connection=broker, retry=False)
     except (BrokerAway, OSError) as error:
-        log.warning("The job %s waits for the broker: %s", job.pk, error)
+        log.warning("%s waits for the broker: %s", task, error)
         return False
     return True
 

@@ -16,7 +16,10 @@ from loyalty.scopes import Scope
 from loyalty.secret import Secret
 from loyalty.services.attempts import PIN
 from members.api.sign_in import PasswordText, SecretBody
-from members.errors import (
+from members.services import pins, thresholds
+from members.services.pins import PinRequest, Proof, VerifyRequest
+from members.services.step_ups import Leave
+from members.sign_in_errors import (
     AboveMaximum,
     PinNotSet,
     PinRefused,
@@ -25,9 +28,6 @@ from members.errors import (
     StepUpInvalid,
     StepUpRequired,
 )
-from members.services import pins, thresholds
-from members.services.pins import PinRequest, Proof, VerifyRequest
-from members.services.step_ups import Leave
 from members.thresholds import Limits
 
 

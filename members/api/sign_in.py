@@ -8,17 +8,19 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from loyalty.api.authentication import CallerAuthentication, address_of
-from loyalty.api.fields import END, Answer, Body, Short
+from loyalty.api.fields import ADDRESS, Answer, Body, Short
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.caller import Caller, CallerKind
 from loyalty.errors import FieldError, LockedOut, Unauthenticated, ValidationFailed
 from loyalty.scopes import Scope
 from loyalty.secret import Secret
-from members.errors import PasswordRefused, PasswordWrong, RefreshInvalid, SignInFailed
 from members.queries.sessions import TOKEN_PREFIX
 from members.services import sessions, sign_in
+from members.services.code_sign_in import sign_in_by_code
 from members.services.sessions import Opened
+from members.services.sign_in import SignedIn
+from members.sign_in_errors import PasswordRefused, PasswordWrong, RefreshInvalid, SignInFailed
 
 Login = Annotated[
     str,
@@ -29,6 +31,8 @@ Login = Annotated[
     ),
 ]
 PasswordText = Annotated[str, Meta(min_length=1, max_length=200)]
+CodeText = Annotated[str, Meta(min_length=1, max_length=12)]
+Address = Annotated[str, Meta(max_length=64, pattern=ADDRESS)]
 
 
 class SecretBody(Body):
@@ -39,12 +43,17 @@ class SecretBody(Body):
 
 
 class SignInBody(SecretBody, kw_only=True):
-    """A login name with its password. `address` is the person's, sent by a server for its app."""
+    """A login name with its password, or a one-time code with the id it was asked for under.
 
-    login: Login
-    password: PasswordText
+    `address` is the person's, sent by a server that signs members in for its app.
+    """
+
+    login: Login | None = None
+    password: PasswordText | None = None
+    verification: UUID | None = None
+    code: CodeText | None = None
     device: Short = ""
-    address: Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-Fa-f.:]*" + END)] = ""
+    address: Address = ""
 
 
 class RefreshBody(SecretBody, kw_only=True):
@@ -104,14 +113,7 @@ class SessionViewSet(ProgramViewSet):
 
     @operation("Login", body=SignInBody, answer=SessionAnswer, errors=[SignInFailed, LockedOut])
     def open(self, request: Request) -> HttpResponse:
-        body = self.body(SignInBody)
-        wanted = sign_in.SignInRequest(
-            login=body.login,
-            password=Secret(body.password),
-            device=body.device,
-            address=person_address(request, self.caller, body.address),
-        )
-        done = sign_in.sign_in(wanted, at=self.now())
+        done = self._signed_in(self.body(SignInBody), request)
         return self.answer(
             session_answer(
                 done.opened,
@@ -120,6 +122,23 @@ class SessionViewSet(ProgramViewSet):
                 must_change_password=done.must_change_password,
             )
         )
+
+    def _signed_in(self, body: SignInBody, request: Request) -> SignedIn:
+        address = person_address(request, self.caller, body.address)
+        _check_way(body)
+        if body.verification is not None:
+            assert body.code is not None
+            return sign_in_by_code(
+                body.verification,
+                Secret(body.code),
+                device=body.device,
+                address=address,
+                at=self.now(),
+            )
+        assert body.login is not None
+        assert body.password is not None
+        wanted = sign_in.SignInRequest(body.login, Secret(body.password), body.device, address)
+        return sign_in.sign_in(wanted, at=self.now())
 
     @operation(
         "Refresh Session",
@@ -140,6 +159,22 @@ class SessionViewSet(ProgramViewSet):
                 must_change_password=bool(credential and credential.must_change_password),
             )
         )
+
+
+def _check_way(body: SignInBody) -> None:
+    """:raises ValidationFailed: unless one way in is given whole, and the other not at all."""
+    ways = (("login", "password"), ("verification", "code"))
+    given = [[name for name in way if getattr(body, name) is not None] for way in ways]
+    if not any(given):
+        raise ValidationFailed([FieldError("/login", "MISSING_FIELD", "Give a login name.")])
+    if all(given):
+        message = "Give a password or a code, not both."
+        raise ValidationFailed([FieldError(f"/{given[1][0]}", "EXACTLY_ONE", message)])
+    way = ways[0] if given[0] else ways[1]
+    missing = [name for name in way if getattr(body, name) is None]
+    if missing:
+        message = f"Give {' and '.join(way)}."
+        raise ValidationFailed([FieldError(f"/{missing[0]}", "MISSING_FIELD", message)])
 
 
 def session_answer(

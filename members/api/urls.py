@@ -10,6 +10,7 @@ from members.api.profile import CurrencyViewSet, IdentityViewSet
 from members.api.program import TierLadderViewSet
 from members.api.segments import SegmentViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
+from members.api.verifications import PasswordViewSet, VerificationViewSet
 
 urlpatterns: list[URLPattern] = [
     path("program/tiers/", TierLadderViewSet.as_view({"get": "tiers"})),
@@ -31,6 +32,10 @@ urlpatterns: list[URLPattern] = [
     re_path(rf"^segments/{CODE}/$", SegmentViewSet.as_view({"get": "retrieve", "put": "put"})),
     re_path(rf"^segments/{CODE}/members/$", SegmentViewSet.as_view({"post": "members"})),
     re_path(rf"^segments/{CODE}/refresh/$", SegmentViewSet.as_view({"post": "refresh"})),
+    path("passwords/forgot/", PasswordViewSet.as_view({"post": "forgot"})),
+    path("passwords/reset/", PasswordViewSet.as_view({"post": "reset"})),
+    path("verifications/", VerificationViewSet.as_view({"post": "ask"})),
+    path("verifications/confirm/", VerificationViewSet.as_view({"post": "confirm"})),
     path("sessions/", SessionViewSet.as_view({"post": "open"})),
     path("sessions/refresh/", SessionViewSet.as_view({"post": "refresh"})),
     path("sessions/current/", CurrentSessionViewSet.as_view({"delete": "end"})),

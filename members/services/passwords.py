@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from loyalty.secret import Secret
-from members.errors import PasswordRefused
 from members.models import Credential, Member
+from members.sign_in_errors import PasswordRefused
 
 FORMER_KEPT = 3  # Beside the one in use: these do not come back.
 

@@ -19,12 +19,12 @@ from loyalty.models import Program
 from loyalty.secret import Secret
 from loyalty.services import attempts
 from loyalty.services.use_case import use_case
-from members.errors import PinNotSet, PinRefused, PinWrong, ProofNeeded
 from members.models import Credential, Member
 from members.pin_rules import reason_against
 from members.queries import resolve
 from members.services import activity, passwords, sign_in, step_ups
 from members.services.step_ups import Granted, Leave
+from members.sign_in_errors import PinNotSet, PinRefused, PinWrong, ProofNeeded
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,25 +2,27 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import uuid_utils.compat
 from django.core.signing import BadSignature, Signer
 from django.db import connection, transaction
+from django.db.models import Q
 
 from loyalty import token_cache
 from loyalty.caller import Actor
 from loyalty.models import Program
 from loyalty.secret import Secret
 from loyalty.services.use_case import use_case
-from members.errors import RefreshInvalid
 from members.models import Session
 from members.queries.sessions import TOKEN_PREFIX, hash_of
 from members.queries.stages import may_sign_in
 from members.services import activity
+from members.sign_in_errors import RefreshInvalid
 
 SECRET_BYTES = 32
+KEPT = timedelta(days=90)
 REFRESH_PREFIX = "mrt_"
 # A refresh token names its session and is signed: one of ours that is not the session's latest
 # was used before, and nobody can end a session by making one up.
@@ -124,3 +126,11 @@ def end_sessions(
         token_cache.clear()
         transaction.on_commit(token_cache.clear)  # What was looked up meanwhile, too.
     return ended
+
+
+@use_case
+def forget_old(*, at: datetime) -> int:
+    """Delete sessions that ended, or could last be refreshed, a quarter of a year ago."""
+    long_ago = at - KEPT
+    over = Q(ended_at__lt=long_ago) | Q(refresh_expires_at__lt=long_ago)
+    return Session.objects.filter(over).delete()[0]

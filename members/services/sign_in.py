@@ -13,12 +13,12 @@ from loyalty.models import Program
 from loyalty.secret import Secret
 from loyalty.services import attempts
 from loyalty.services.use_case import use_case
-from members.errors import PasswordWrong, SignInFailed
 from members.models import Credential, Member
 from members.queries.logins import Login, Named, login_of, named_by, names_of
 from members.queries.stages import may_sign_in
 from members.services import activity, passwords, sessions
 from members.services.sessions import Opened
+from members.sign_in_errors import PasswordWrong, SignInFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def sign_in(request: SignInRequest, *, at: datetime) -> SignedIn:
     login = login_of(request.login, Program.objects.values_list("phone_region", flat=True).get())
     count(login, address=request.address, at=at)
     named = named_by(login)
-    attempts.count(attempts.SIGN_IN_MEMBER, _subject(login, named), at=at)
+    attempts.count(attempts.SIGN_IN_MEMBER, subject_of(login, named), at=at)
     right, outdated = passwords.verified(request.password, named.password if named else "")
     if not right or named is None:
         raise SignInFailed
@@ -72,7 +72,8 @@ def count(login: Login, *, address: str, at: datetime) -> None:
     attempts.count(attempts.SIGN_IN, login.counted_as, at=at)
 
 
-def _subject(login: Login, named: Named | None) -> str:
+def subject_of(login: Login, named: Named | None) -> str:
+    """Return the subject under which attempts at a login's member are counted, if it has one."""
     return member_subject(named.member_id) if named else f"nobody:{login.counted_as}"
 
 
@@ -156,13 +157,19 @@ def sign_out(member_id: int, session_id: UUID, *, everywhere: bool, at: datetime
     return sessions.end_sessions(member_id, at=at, only=None if everywhere else session_id)
 
 
+def forget_all_failures(member_id: int) -> None:
+    """Clear the failed sign-ins of a member, by all its names."""
+    region = Program.objects.values_list("phone_region", flat=True).get()
+    for name in names_of(member_id):
+        attempts.clear(attempts.SIGN_IN, login_of(name, region).counted_as)
+    attempts.clear(attempts.SIGN_IN_MEMBER, member_subject(member_id))
+    attempts.clear(attempts.CODES_SENT, member_subject(member_id))
+
+
 @use_case
 def unlock(member: Member, *, by: Actor, reason: str, at: datetime) -> None:
-    """Let the help desk clear the failed sign-ins of a member, by all its names."""
-    region = Program.objects.values_list("phone_region", flat=True).get()
-    for name in names_of(member.pk):
-        attempts.clear(attempts.SIGN_IN, login_of(name, region).counted_as)
-    attempts.clear(attempts.SIGN_IN_MEMBER, member_subject(member.pk))
+    """Let the help desk clear the failed sign-ins of a member."""
+    forget_all_failures(member.pk)
     activity.record(member.pk, "SIGN_IN_UNLOCKED", by=by, at=at, reason=reason)
 
 

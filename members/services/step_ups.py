@@ -2,19 +2,21 @@
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import uuid_utils.compat
 from django.db import connection
 
 from loyalty.models import Program
 from loyalty.secret import Secret
-from members.errors import StepUpInvalid
+from loyalty.services.use_case import use_case
 from members.models import StepUp
 from members.queries.sessions import hash_of
+from members.sign_in_errors import StepUpInvalid
 
 PREFIX = "msu_"
 SECRET_BYTES = 24
+KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,9 @@ def spend(member_id: int, token: Secret, leave: Leave, *, on: str, at: datetime)
 def void(member_id: int, *, at: datetime) -> None:
     """End the step-ups that a member has not used, as when the PIN changes; a step."""
     StepUp.objects.filter(member_id=member_id, spent_at=None).update(spent_at=at)
+
+
+@use_case
+def forget_old(*, at: datetime) -> int:
+    """Delete step-ups that ended a quarter of a year ago; return how many."""
+    return StepUp.objects.filter(expires_at__lt=at - KEPT).delete()[0]

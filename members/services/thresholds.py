@@ -10,11 +10,11 @@ from django.db import connection
 from loyalty.caller import Actor
 from loyalty.models import Program
 from loyalty.secret import Secret
-from members.errors import AboveMaximum, StepUpRequired
 from members.models import Member, RedemptionThreshold
 from members.queries import resolve
 from members.services import activity, step_ups
 from members.services.step_ups import Leave
+from members.sign_in_errors import AboveMaximum, StepUpRequired
 from members.thresholds import Limits, in_force
 
 

@@ -199,6 +199,8 @@ BEYOND: tuple[Operation, ...] = (
     _row("Cancel Job", S.PROGRAM_READ, f"POST /jobs/{ID}/cancel/"),
     _row("Restart Job", S.PROGRAM_READ, f"POST /jobs/{ID}/restart/"),
     _row("Erase Member", S.STAGES_WRITE, f"POST /members/{NUMBER}/erase/"),
+    _row("Ask for a Code", S.SESSIONS_WRITE, "POST /verifications/"),
+    _row("Confirm a Code", S.SESSIONS_WRITE, "POST /verifications/confirm/"),
     _row("Void Transaction", S.POINTS_REVERSE, "POST /transactions/void/"),
     _row("Get Program", S.PROGRAM_READ, "GET /program/"),
     _row("Get Point Types", S.PROGRAM_READ, "GET /program/point-types/"),

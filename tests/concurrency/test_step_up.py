@@ -8,11 +8,11 @@ import pytest
 from ledger.models import Transaction
 from ledger.services import checks, redemption
 from loyalty.secret import Secret
-from members.errors import StepUpInvalid
 from members.models import StepUp
 from members.queries.sessions import hash_of
 from members.services import pins, step_ups
 from members.services.step_ups import Leave
+from members.sign_in_errors import StepUpInvalid
 from partners.models import Partner
 from tests.concurrency.test_redemption import race
 from tests.factories.credentials import PIN, limits, with_pin
