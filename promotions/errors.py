@@ -1,6 +1,8 @@
 """Every refusal of promotions."""
 
-from loyalty.errors import Refused
+from typing import Any
+
+from loyalty.errors import Conflict, Refused
 
 
 class TendersMismatch(Refused):
@@ -35,3 +37,33 @@ class TestsFail(Refused):
 
     def __init__(self, failures: list[str]) -> None:
         super().__init__(f"{len(failures)} rule tests fail: {failures[0]}", failures=failures)
+
+
+class MergeForbidden(Refused):
+    """One of the two members is closed, or was merged before."""
+
+    code = "MERGE_FORBIDDEN"
+    title = "These members cannot be merged"
+
+    def __init__(self, *, member: str, stage: str) -> None:
+        super().__init__(f"The member {member} is {stage}.", member=member, stage=stage)
+
+
+class NotMerged(Conflict):
+    """The member is not merged into another, or no longer."""
+
+    code = "NOT_MERGED"
+    title = "Not merged"
+
+    def __init__(self) -> None:
+        super().__init__("This member is not merged into another.")
+
+
+class MergeTouched(Conflict):
+    """What a merge moved was used since, so that the two cannot be parted any more."""
+
+    code = "MERGE_TOUCHED"
+    title = "What was merged was used since"
+
+    def __init__(self, touched: list[dict[str, Any]]) -> None:
+        super().__init__(f"{len(touched)} postings used what the merge moved.", touched=touched)

@@ -81,6 +81,7 @@ class OpenBook:
     card: CardFacts | None = None
     earlier: Sequence[Earlier] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, Any] = field(default_factory=dict)
     away: dict[UUID, Lot] = field(default_factory=dict)  # Lots of members who were merged into it.
 
 

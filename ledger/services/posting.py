@@ -112,6 +112,7 @@ def lock(
     book = opened_book(opened.book, at)
     book.card, book.earlier = opened.card, opened.earlier or ()
     book.facts = {each.function: fact for each, fact in zip(alongside, row[1:], strict=True)}
+    book.named = member
     return LockedBook(book)
 
 

@@ -11,7 +11,7 @@ from ledger.errors import BookMoved
 from ledger.kernel.book import Account, Transaction
 from ledger.kernel.transfers import transfer, transfer_all
 from ledger.models import Transaction as TransactionRow
-from ledger.queries.books import Lots, execute
+from ledger.queries.books import Lots, execute, read
 from ledger.services import posting
 from ledger.services.posting import LockedBook
 
@@ -41,11 +41,22 @@ def lock_pair(giver_id: int, taker_id: int, *, at: datetime) -> Pair:
     books = posting.lock_many([giver_id, taker_id], at=at, lots=Lots.ALL)
     if set(books) != {giver_id, taker_id}:
         raise BookMoved
-    together = max(each.book.posted_at for each in books.values() if each.book.posted_at)
-    for each in books.values():
+    return _settled(Pair(books[giver_id], books[taker_id]))
+
+
+def read_pair(giver_id: int, taker_id: int, *, at: datetime) -> Pair:
+    """Return the books of two members as `lock_pair` would, unlocked: for a preview alone."""
+    giver, taker = (read({"id": key}, at=at, lots=Lots.ALL) for key in (giver_id, taker_id))
+    return _settled(Pair(LockedBook(giver), LockedBook(taker)))
+
+
+def _settled(pair: Pair) -> Pair:
+    books = (pair.giver, pair.taker)
+    together = max(each.book.posted_at for each in books if each.book.posted_at)
+    for each in books:
         each.book.open_at(together)
         posting.settle(each)
-    return Pair(books[giver_id], books[taker_id])
+    return pair
 
 
 def transfer_everything(pair: Pair, *, reason: str, request_id: str | None = None) -> Transferred:

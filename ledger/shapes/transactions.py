@@ -14,6 +14,7 @@ from ledger.queries.history import Posted, posted, posted_of_draft
 from ledger.services.posting import LockedBook
 from loyalty.api.fields import Answer, Money
 from loyalty.caller import Caller
+from members.models import Member
 from partners.models import Partner
 
 
@@ -100,6 +101,7 @@ class TransactionAnswer(Answer, kw_only=True):
     unlocked: int | msgspec.UnsetType = msgspec.UNSET
     expired: int | msgspec.UnsetType = msgspec.UNSET
     explained: str | msgspec.UnsetType = msgspec.UNSET
+    merged_from: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def transaction_answer(
@@ -208,11 +210,35 @@ def award_answer(award: dict[str, Any], settings: Configuration) -> AwardAnswer:
 def answer_of(
     book: LockedBook, draft: Transaction | None, earlier: Earlier | None, caller: Caller
 ) -> TransactionAnswer:
-    """Return the answer of a posting, or of the earlier one that it repeats."""
+    """Return the answer of a posting, or of the earlier one that it repeats.
+
+    What came for a merged member was posted to its survivor, and says so in `merged_from`. A
+    repeated answer is the first one, with the number of whom it was posted to.
+    """
+    settings = configuration(book.epoch)
     if earlier is not None:
         stored = posted(earlier.id)
     else:
         assert draft is not None
         stored = posted_of_draft(draft, book.book.member_id)
-    settings = configuration(book.epoch)
-    return transaction_answer(stored, member=book.member.number, caller=caller, settings=settings)
+    own = stored.member_id == book.book.member_id
+    number = book.member.number if own else number_of(stored.member_id)
+    answer = transaction_answer(stored, member=number, caller=caller, settings=settings)
+    if own:
+        answer.merged_from = _merged_from(book)
+    return answer
+
+
+def _merged_from(book: LockedBook) -> str | msgspec.UnsetType:
+    """Return the number of the merged member that was named, if one was. No query for others."""
+    number = book.named.get("number", book.member.number)
+    if number != book.member.number:
+        return str(number)
+    if book.named.get("id", book.book.member_id) != book.book.member_id:
+        return number_of(book.named["id"])
+    return msgspec.UNSET
+
+
+def number_of(member_id: int) -> str:
+    """Return a member's number. One query."""
+    return Member.objects.values_list("number", flat=True).get(pk=member_id)

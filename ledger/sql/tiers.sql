@@ -2,14 +2,13 @@
 -- VOLATILE, so that each statement in it takes a snapshot of its own.
 
 -- Return the points of a window that are still pending at an instant: those that a ladder which
--- counts available points leaves out. The day is that of the sale; a moved lot follows its origin.
+-- counts available points leaves out. The day is that of the sale, which a moved lot's origin names.
 CREATE OR REPLACE FUNCTION ledger_pending_of_days(
     p_member bigint, p_types bigint[], p_first date, p_until date, p_zone text, p_at timestamptz
 ) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(l.pending), 0)::bigint
     FROM ledger_lot l
-    LEFT JOIN ledger_lot o ON o.id = l.origin
-    JOIN ledger_transaction t ON t.id = coalesce(o.transaction_id, l.transaction_id)
+    JOIN ledger_transaction t ON t.id = coalesce(l.origin, l.transaction_id)
     LEFT JOIN ledger_transaction s ON s.id = t.original
     WHERE l.member_id = p_member AND l.open AND l.pending > 0 AND l.available_at > p_at
       AND l.point_type_id = ANY (p_types)

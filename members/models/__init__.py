@@ -8,6 +8,7 @@ from members.models.currency import MemberCurrency
 from members.models.enrolment import DuplicateFlag, Enrolment
 from members.models.ladder import LadderVersion, TierCheck, TierMeasure, TierOverride
 from members.models.member import Member
+from members.models.merge import Merge
 from members.models.segment import Segment, SegmentMember
 from members.models.session import Credential, Session
 from members.models.stage import StagePermission
@@ -26,6 +27,7 @@ __all__ = [
     "LadderVersion",
     "Member",
     "MemberCurrency",
+    "Merge",
     "RedemptionThreshold",
     "ReleasedAlias",
     "Segment",

@@ -8,12 +8,11 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from ledger.queries.configuration import Configuration, configuration
-from ledger.queries.history import posted, posted_of_draft
 from ledger.shapes.transactions import (
     AwardAnswer,
     TransactionAnswer,
+    answer_of,
     award_answer,
-    transaction_answer,
 )
 from loyalty.api.fields import Answer, Body
 from loyalty.api.openapi import operation
@@ -125,14 +124,7 @@ def earn_request(body: PurchaseBody, caller: Caller, request_id: str) -> earning
 def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:
     """Return the answer of an earn, or of the earlier one that it repeats."""
     settings = configuration(earned.book.epoch)
-    if earned.earlier is not None:
-        stored = posted(earned.earlier.id)
-    else:
-        assert earned.transaction is not None
-        stored = posted_of_draft(earned.transaction, earned.book.book.member_id)
-    answer = transaction_answer(
-        stored, member=earned.book.member.number, caller=caller, settings=settings
-    )
+    answer = answer_of(earned.book, earned.transaction, earned.earlier, caller)
     answer.awards = [award_answer(award, settings) for award in earned.result["awards"]]
     result = msgspec.to_builtins(earned.result)
     answer.near_misses, answer.coupons = result["near_misses"], result["coupons"]

@@ -8,11 +8,14 @@ from promotions.api.earning import EarningViewSet
 from promotions.api.enrollment import MemberViewSet
 from promotions.api.erasure import ErasureViewSet
 from promotions.api.history import HistoryViewSet
+from promotions.api.merging import MergingViewSet
 from promotions.api.returns import ReturnViewSet
 
 urlpatterns: list[URLPattern] = [
     path("members/", MemberViewSet.as_view({"post": "create"})),
     path("members/find/", MemberViewSet.as_view({"post": "find"})),
+    path("members/merge/", MergingViewSet.as_view({"post": "merge"})),
+    path("members/unmerge/", MergingViewSet.as_view({"post": "unmerge"})),
     re_path(BY_ALIAS, MemberViewSet.as_view({"get": "by_alias"})),
     re_path(MEMBER + r"/$", MemberViewSet.as_view({"get": "retrieve", "patch": "update"})),
     re_path(MEMBER + r"/erase/$", ErasureViewSet.as_view({"post": "erase"})),

@@ -202,6 +202,8 @@ BEYOND: tuple[Operation, ...] = (
     _row("Ask for a Code", S.SESSIONS_WRITE, "POST /verifications/"),
     _row("Confirm a Code", S.SESSIONS_WRITE, "POST /verifications/confirm/"),
     _row("Void Transaction", S.POINTS_REVERSE, "POST /transactions/void/"),
+    _row("Merge Members", S.STAGES_WRITE, "POST /members/merge/"),
+    _row("Unmerge Members", S.STAGES_WRITE, "POST /members/unmerge/"),
     _row("Get Program", S.PROGRAM_READ, "GET /program/"),
     _row("Get Point Types", S.PROGRAM_READ, "GET /program/point-types/"),
     _row("Get Tiers", S.PROGRAM_READ, "GET /program/tiers/"),
