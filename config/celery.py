@@ -43,5 +43,9 @@ app.conf.beat_schedule = {
         "task": "members.tasks.forget_codes_and_sessions",
         "schedule": crontab(minute="15", hour="4"),
     },
+    "forget import tables": {
+        "task": "members.tasks.forget_import_tables",
+        "schedule": crontab(minute="50", hour="3"),
+    },
     "requeue lost jobs": {"task": "loyalty.tasks.requeue_lost_jobs", "schedule": 60.0},
 }

@@ -9,11 +9,28 @@ from loyalty.services import jobs
 from members.services import (
     aliases,
     messages,
+    segment_import,
     segment_refresh,
     sessions,
     step_ups,
     verifications,
 )
+
+
+@shared_task
+def import_segment_file(*, job_id: str) -> None:
+    """Put a file of keys into effect on a static segment."""
+    try:
+        with jobs.resume(job_id) as job:
+            segment_import.run_import(job)
+    except jobs.NotForUs:
+        return
+
+
+@shared_task
+def forget_import_tables() -> None:
+    """Drop what imports that were given up have left."""
+    segment_import.forget_tables(at=timezone.now())
 
 
 @shared_task

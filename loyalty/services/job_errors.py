@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -35,6 +34,11 @@ class Rejected(NamedTuple):
     reason: str = ""
 
 
+def room(job_id: UUID) -> int:
+    """Return how many more rejected lines of a job are kept."""
+    return max(KEPT_AT_MOST - JobError.objects.filter(job=job_id).count(), 0)
+
+
 def keep(job_id: UUID, lines: Sequence[Rejected]) -> None:
     """Keep rejected lines, those of a line and code once, as long as there is room.
 
@@ -42,8 +46,7 @@ def keep(job_id: UUID, lines: Sequence[Rejected]) -> None:
     """
     if not lines:
         return
-    room = KEPT_AT_MOST - JobError.objects.filter(job=job_id).count()
-    kept = list(islice(lines, max(room, 0)))
+    kept = lines[: room(job_id)]
     if not kept:
         return
     values = [each.value[:_LENGTH_MAX].replace("\0", "�") for each in kept]

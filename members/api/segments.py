@@ -32,7 +32,7 @@ class SegmentBody(Body, kw_only=True):
     active: bool = True
 
 
-class SegmentAnswer(Answer, kw_only=True):
+class SegmentDetailsAnswer(Answer, kw_only=True):
     """A segment. Its condition and size are for the programme's own clients."""
 
     code: str
@@ -45,7 +45,7 @@ class SegmentAnswer(Answer, kw_only=True):
     version: int
 
 
-class SavedSegmentAnswer(SegmentAnswer, kw_only=True):
+class SavedSegmentDetailsAnswer(SegmentDetailsAnswer, kw_only=True):
     """A segment as it was saved; `job` finds the members of a new condition."""
 
     job: str | None
@@ -62,7 +62,7 @@ class SegmentQuery(Body, kw_only=True):
 class SegmentsAnswer(Answer, kw_only=True):
     """A page of segments, by code."""
 
-    results: list[SegmentAnswer]
+    results: list[SegmentDetailsAnswer]
     next: str | None
 
 
@@ -134,7 +134,7 @@ class SegmentViewSet(ProgramViewSet):
         told = [self._told(row) for row in rows[: query.limit]]
         return self.answer(SegmentsAnswer(results=told, next=following))
 
-    @operation("Get Segment", answer=SegmentAnswer, errors=(SegmentNotFound,))
+    @operation("Get Segment", answer=SegmentDetailsAnswer, errors=(SegmentNotFound,))
     def retrieve(self, request: Request, code: str) -> HttpResponse:
         segment = Segment.objects.filter(code=code).first()
         if segment is None:
@@ -144,7 +144,7 @@ class SegmentViewSet(ProgramViewSet):
     @operation(
         "Put Segment",
         body=SegmentBody,
-        answer=SavedSegmentAnswer,
+        answer=SavedSegmentDetailsAnswer,
         errors=(ExpressionInvalid, SegmentKindFixed, VersionConflict),
     )
     def put(self, request: Request, code: str) -> HttpResponse:
@@ -156,7 +156,7 @@ class SegmentViewSet(ProgramViewSet):
             at=self.now(),
             partner_id=self.caller.partner_id,
         )
-        answer = SavedSegmentAnswer(
+        answer = SavedSegmentDetailsAnswer(
             **self._fields(saved.segment),
             job=f"/api/v1/jobs/{saved.job.pk}/" if saved.job else None,
         )
@@ -200,12 +200,12 @@ class SegmentViewSet(ProgramViewSet):
 
         return self.change(body, start, status=202, headers=lambda: where)
 
-    def _told(self, segment: Segment) -> SegmentAnswer:
-        return SegmentAnswer(**self._fields(segment))
+    def _told(self, segment: Segment) -> SegmentDetailsAnswer:
+        return SegmentDetailsAnswer(**self._fields(segment))
 
     def _fields(self, segment: Segment) -> dict[str, Any]:
         """Return the answer's fields; partners do not see whom a segment is after, or how many."""
-        fields = {name: getattr(segment, name) for name in SegmentAnswer.__struct_fields__}
+        fields = {name: getattr(segment, name) for name in SegmentDetailsAnswer.__struct_fields__}
         if not self.caller.house:
             fields["condition"] = fields["size"] = None
         return fields

@@ -8,6 +8,7 @@ from members.api.history import AccountHistoryViewSet
 from members.api.pins import PinViewSet, ThresholdViewSet
 from members.api.profile import CurrencyViewSet, IdentityViewSet
 from members.api.program import TierLadderViewSet
+from members.api.segment_files import SegmentFileViewSet
 from members.api.segments import SegmentViewSet
 from members.api.sign_in import CurrentSessionViewSet, OwnPasswordViewSet, SessionViewSet
 from members.api.verifications import PasswordViewSet, VerificationViewSet
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("segments/", SegmentViewSet.as_view({"get": "page"})),
     re_path(rf"^segments/{CODE}/$", SegmentViewSet.as_view({"get": "retrieve", "put": "put"})),
     re_path(rf"^segments/{CODE}/members/$", SegmentViewSet.as_view({"post": "members"})),
+    re_path(rf"^segments/{CODE}/file/$", SegmentFileViewSet.as_view({"post": "load"})),
     re_path(rf"^segments/{CODE}/refresh/$", SegmentViewSet.as_view({"post": "refresh"})),
     path("passwords/forgot/", PasswordViewSet.as_view({"post": "forgot"})),
     path("passwords/reset/", PasswordViewSet.as_view({"post": "reset"})),

@@ -45,6 +45,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(
-            (SQL / "segments.sql").read_text(), "DROP FUNCTION members_segment_codes;"
+            (SQL / "segments.sql").read_text(), "DROP FUNCTION members_segment_codes; DROP FUNCTION IF EXISTS members_survivor;"
         ),
     ]
