@@ -6,7 +6,7 @@ SQL = Path(__file__).parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("members", "0014_erase_permission")]
+    dependencies = [("members", "0015_merges")]
 
     operations = [
         migrations.RunSQL(
