@@ -22,6 +22,8 @@ from loyalty.caller import Caller
 from loyalty.errors import LoyaltyError, ValidationFailed
 from loyalty.models import Program
 from members import stages
+from members.admin.sign_in import ACTIONS as SIGN_IN_ACTIONS
+from members.admin.sign_in import SignInActions
 from members.models import Activity, Alias, Card, Member
 from members.queries.consents import consents_of
 from members.queries.history import family_of
@@ -168,14 +170,14 @@ class AliasInline(TabularInline):
 
 
 @admin.register(Member)
-class MemberAdmin(ModelAdmin):
+class MemberAdmin(SignInActions, ModelAdmin):
     form = MemberForm
     list_display = ["number", "first_name", "last_name", "stage", "tier", "joined_at"]
     list_filter = ["stage", "tier"]
     list_select_related = ["tier"]
     search_fields = ["number", "last_name", "=email", "=phone", "cards__number"]
     inlines = [CardInline, AliasInline]
-    actions_detail = ["erase"]
+    actions_detail = [*SIGN_IN_ACTIONS, "erase"]
     show_full_result_count = False
 
     def get_fieldsets(self, request: HttpRequest, obj: Member | None = None) -> Any:
