@@ -46,6 +46,11 @@ def code_of(text: str | None) -> str | None:
     return re.sub(r"[^A-Z0-9]+", "-", text.upper()).strip("-")[:64] or None
 
 
+def in_utc(day: datetime) -> datetime:
+    """Return a day of the data, which names no zone, as its first instant in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
 def shift_of(today: datetime) -> timedelta:
     """Return the whole weeks by which the last purchase falls on the days before `today`."""
     last = datetime(2018, 1, 1, 4, 1, 20, tzinfo=UTC)

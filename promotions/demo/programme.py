@@ -1,4 +1,4 @@
-"""The demo's programme: partner, outlets, products, members, promotions."""
+"""The demo's programme: partner, outlets, products, promotions."""
 
 from datetime import datetime
 from typing import Any
@@ -7,14 +7,9 @@ import msgspec
 from django.db import connection
 
 from loyalty.models import Master, MasterEntity
-from members.check_digits import with_check_digit
-from members.models import Card, Member, Tier
-from members.services.enrolment import next_number
 from partners.models import Outlet, Partner
 from promotions.demo import data
 from promotions.services.authoring import write_promotion
-
-GOLD_SHARE, SILVER_SHARE = 0.05, 0.20
 
 PROMOTIONS: dict[str, dict[str, Any]] = {
     "BASE": {
@@ -67,11 +62,6 @@ PROMOTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def card_of(household: int) -> str:
-    """Return the card number of a household."""
-    return with_check_digit(f"6275{household:011d}")
-
-
 def load_partner() -> Partner:
     """Make the grocer and its stores, unless they are there."""
     partner, _ = Partner.objects.get_or_create(
@@ -84,32 +74,6 @@ def load_partner() -> Partner:
         if f"S{store}" not in known
     )
     return partner
-
-
-def load_members(partner: Partner, *, joined_at: datetime) -> dict[str, int]:
-    """Enrol the households, the best customers in higher tiers; return member ids by card."""
-    known = dict(Card.objects.values_list("number", "member_id"))
-    tiers = {tier.code: tier for tier in Tier.objects.all()}
-    everybody = data.households()
-    members, cards = [], []
-    for place, (household, _) in enumerate(everybody):
-        if card_of(household) in known:
-            continue
-        share = place / len(everybody)
-        code = "GOLD" if share < GOLD_SHARE else "SILVER" if share < SILVER_SHARE else "BASE"
-        member = Member(
-            number=next_number(),
-            tier=tiers[code],
-            first_name="Household",
-            last_name=str(household),
-            enrolled_by=partner,
-            joined_at=joined_at,
-        )
-        members.append(member)
-        cards.append(Card(number=card_of(household), member=member, issued_at=joined_at))
-    Member.objects.bulk_create(members, batch_size=1000)
-    Card.objects.bulk_create(cards, batch_size=1000)
-    return dict(Card.objects.values_list("number", "member_id"))
 
 
 def load_products() -> int:

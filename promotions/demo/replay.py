@@ -13,7 +13,7 @@ from ledger.services.reversal import ReversalRequest
 from loyalty.models import Master
 from partners.models import Partner
 from promotions.demo import data
-from promotions.demo.programme import card_of
+from promotions.demo.people import card_of
 from promotions.engine.basket import Basket, BasketLine, Product
 from promotions.services.bulk import earn_many
 from promotions.services.earning import EarnRequest

