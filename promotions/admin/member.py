@@ -254,6 +254,7 @@ class MemberAdmin(SignInActions, ModelAdmin):
                 card=wanted["card"] or None,
                 issue_card=wanted["issue_card"],
                 referrer=referrer,
+                channel="BACK_OFFICE",
             ),
             at=timezone.now(),
         )

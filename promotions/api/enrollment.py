@@ -97,6 +97,7 @@ class EnrollmentBody(Body, kw_only=True):
     issue_card: bool = False
     aliases: Annotated[list[AliasBody], Meta(max_length=20)] = []
     referrer: MemberReference | Number | None = None
+    channel: Name | None = None
     pin: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
     password: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     reference: Reference | None = None
@@ -221,6 +222,7 @@ def _enrollment(body: EnrollmentBody, caller: Caller) -> EnrollmentRequest:
         issue_card=body.issue_card,
         aliases=tuple((each.provider, each.value) for each in body.aliases),
         referrer=named,
+        channel=body.channel,
         pin=None if body.pin is None else Secret(body.pin),
         password=None if body.password is None else Secret(body.password),
         reference=body.reference,

@@ -27,6 +27,7 @@ from members.queries.visibility import sees_person
 from members.services import activity, aliases, cards, duplicates, passwords, pins, profile
 from members.services.consents import Given, record_consents
 from members.services.enrolment import enrol
+from promotions.services.welcome import PointsGiven, welcome
 
 Policy = Program.DuplicatePolicy
 
@@ -42,17 +43,11 @@ class EnrollmentRequest:
     issue_card: bool = False
     aliases: tuple[tuple[str, str], ...] = ()
     referrer: Mapping[str, Any] | None = None
+    channel: str | None = None
     pin: Secret | None = None
     password: Secret | None = None
     reference: str | None = None
     digest: bytes = b""
-
-
-class PointsGiven(msgspec.Struct, frozen=True):
-    """Points of one type that a welcome or a referral gave."""
-
-    type: str
-    points: int
 
 
 class Enrolled(msgspec.Struct, frozen=True):
@@ -116,15 +111,17 @@ def enroll(request: EnrollmentRequest, *, at: datetime) -> Outcome:
     )
     duplicates.flag(member, same, matched=matched, at=at)
     _tell(member, referrer, request, at=at)
+    _vouch(member, request, at=at)
+    welcomed = welcome(member, referrer, caller, channel=request.channel, at=at)
     card = _equip(member, request, at=at)
     enrolled = Enrolled(
         number=member.number,
         card=card,
         stage=member.stage,
-        tier=member.tier.code,
+        tier=welcomed.tier or member.tier.code,
         created=True,
         version=member.version,
-        points=_welcome(member, referrer, at=at),
+        points=welcomed.points,
         to_confirm=_to_confirm(member) if pending else [],
     )
     return Outcome(_keep(request, member, enrolled, at=at))
@@ -203,17 +200,21 @@ def _there_already(
     )
 
 
-def _equip(member: Member, request: EnrollmentRequest, *, at: datetime) -> str | None:
-    """Give a new member card, aliases, consents and credential; return the card's number."""
-    by = request.caller.actor
-    record_consents(member.pk, request.consents, by=by, at=at)
-    for place, (provider, value) in enumerate(request.aliases):
-        pointer = f"/aliases/{place}/value"
-        aliases.bind_alias(member, provider, value, by=by, at=at, pointer=pointer)
+def _vouch(member: Member, request: EnrollmentRequest, *, at: datetime) -> None:
+    """Record a new member's consents, and its password and PIN: nothing that others wait for."""
+    record_consents(member.pk, request.consents, by=request.caller.actor, at=at)
     if request.password is not None:
         passwords.store(member, request.password, at=at)
     if request.pin is not None:
         pins.store(member, request.pin, at=at)
+
+
+def _equip(member: Member, request: EnrollmentRequest, *, at: datetime) -> str | None:
+    """Give a new member its aliases and a card, after the books; return the card's number."""
+    by = request.caller.actor
+    for place, (provider, value) in enumerate(request.aliases):
+        pointer = f"/aliases/{place}/value"
+        aliases.bind_alias(member, provider, value, by=by, at=at, pointer=pointer)
     if request.card is None and not request.issue_card:
         return None
     return cards.give_card(member, request.card, by=by, at=at).number
@@ -234,10 +235,6 @@ def _tell(
 
 def _to_confirm(member: Member) -> list[str]:
     return [name for name in profile.CONTACTS if getattr(member, name)]
-
-
-def _welcome(member: Member, referrer: Member | None, *, at: datetime) -> list[PointsGiven]:
-    return []
 
 
 @dataclass(frozen=True, slots=True)

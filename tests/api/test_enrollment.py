@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ledger.models import Transaction
 from loyalty.models import Attempt, OutboxEvent, Program
 from members.models import (
     Activity,
@@ -15,8 +16,10 @@ from members.models import (
     Enrolment,
     Member,
 )
+from tests.factories.ledger import balance
 from tests.factories.members import AliasFactory, CardRangeFactory, MemberFactory
 from tests.factories.partners import PartnerFactory
+from tests.factories.promotions import promotion
 
 PERSON = {
     "first_name": " Ann ",
@@ -442,6 +445,60 @@ class TestWhatComesAlong:
         refused(enroll(till, pin="1111"), 422, "PIN_REFUSED")
 
 
+def fixed(points):
+    return {"kind": "FIXED", "type": "PTS", "points": points}
+
+
+class TestWelcome:
+    """Points for enrolling, and on both sides for a referral."""
+
+    def test_promotions_reward_who_enrols(self, till):
+        promotion("WELCOME", trigger="ENROLMENT", award=fixed(100))
+        promotion("WEB", trigger="ENROLMENT", award=fixed(20), condition="event.channel == 'WEB'")
+
+        web, desk = enroll(till, {}, channel="WEB"), enroll(till, {}, channel="POS")
+
+        assert web.json()["points"] == [{"type": "PTS", "points": 120}]
+        assert desk.json()["points"] == [{"type": "PTS", "points": 100}]
+        assert balance(made(web)).available == 120
+        row = till.get(f"/members/{web.json()['number']}/transactions/").json()["results"][0]
+        assert (row["kind"], row["partner"]) == ("BONUS", "GROCER")
+        assert sorted(award["promotion"] for award in row["awards"]) == ["WEB", "WELCOME"]
+
+    def test_both_sides_of_a_referral_are_rewarded(self, till):
+        referrer = MemberFactory()
+        for role, points in (("REFERRED", 50), ("REFERRER", 200)):
+            condition = f"event.role == '{role}'"
+            promotion(role, trigger="REFERRAL", award=fixed(points), condition=condition)
+
+        answer = enroll(till, referrer=referrer.number)
+
+        assert answer.json()["points"] == [{"type": "PTS", "points": 50}]
+        assert balance(made(answer)).available == 50
+        assert balance(referrer).available == 200
+
+    def test_nobody_is_rewarded_twice(self, till):
+        promotion("WELCOME", trigger="ENROLMENT", award=fixed(100))
+
+        first, again = (enroll(till, reference="E-1") for _ in range(2))
+
+        assert again.json() == first.json()
+        assert balance(Member.objects.get()).available == 100
+
+    def test_a_refused_enrolment_gives_nothing(self, till):
+        promotion("WELCOME", trigger="ENROLMENT", award=fixed(100))
+
+        refused(enroll(till, password="12345678"), 422, "PASSWORD_REFUSED")
+
+        assert Transaction.objects.count() == 0
+
+    def test_where_nothing_is_given_nothing_is_posted(self, till):
+        promotion()
+
+        assert enroll(till).json()["points"] == []
+        assert Transaction.objects.count() == 0
+
+
 class TestReferences:
     """An enrolment that is sent again is answered again."""
 
@@ -547,4 +604,4 @@ def test_an_enrolment_costs_the_same_however_many_members_there_are(till, statem
 
     enroll(till)
 
-    assert len(statements.sent) == 9, statements.sent
+    assert len(statements.sent) == 10, statements.sent

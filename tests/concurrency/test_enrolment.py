@@ -13,7 +13,9 @@ from partners.queries import house
 from promotions.services import enrollment
 from promotions.services.enrollment import EnrollmentRequest
 from tests.concurrency.test_redemption import race
+from tests.factories.ledger import balance
 from tests.factories.members import CardRangeFactory, MemberFactory
+from tests.factories.promotions import promotion
 
 TILLS = 12
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,3 +120,14 @@ def test_two_who_read_one_version_change_it_once(caller):
     assert race(act, TILLS) == ["VERSION_CONFLICT"] * (TILLS - 1) + ["done"]
     member.refresh_from_db()
     assert member.version == 2
+
+
+def test_friends_of_each_other_enrol_at_once(caller):
+    referrers = [MemberFactory() for _ in range(2)]
+    promotion("FRIEND", trigger="REFERRAL", award={"kind": "FIXED", "type": "PTS", "points": 10})
+
+    def act(till):
+        enroll(caller, referrer={"number": referrers[till % 2].number})
+
+    assert race(act, TILLS) == ["done"] * TILLS
+    assert [balance(each).available for each in referrers] == [60, 60]
