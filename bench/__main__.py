@@ -43,6 +43,7 @@ def main() -> None:
         token, members = world()
         rows += statement_rows()
         rows += http_rows(environment, token, members)
+        rows += segment_rows()
     show(rows)
 
 
@@ -67,9 +68,10 @@ def prepare() -> None:
     with connection.cursor() as cursor:
         cursor.execute((Path(__file__).parent / "yardstick.sql").read_text())
         cursor.execute(
-            "INSERT INTO members_member (number, stage, tier_id, first_name, last_name,"
-            " enrolled_by_id, joined_at) SELECT (1000000000 + g)::text, 'ACTIVE',"
-            " (SELECT id FROM members_tier WHERE is_base), '', '',"
+            "INSERT INTO members_member (number, stage, tier_id, version, first_name, last_name,"
+            " email, phone, address, language, currency, attributes, enrolled_by_id, joined_at)"
+            " SELECT (1000000000 + g)::text, 'ACTIVE',"
+            " (SELECT id FROM members_tier WHERE is_base), 1, '', '', '', '', '{}', '', '', '{}',"
             " (SELECT id FROM partners_partner WHERE is_house), now()"
             " FROM generate_series(1, %s) g",
             [MEMBERS],
@@ -230,6 +232,13 @@ def sweep_rows() -> list[dict[str, Any]]:
             "goal": 0.16,
         }
     ]
+
+
+def segment_rows() -> list[dict[str, Any]]:
+    """Measure the import of a segment file at two sizes of its blocks."""
+    from bench.segments import measure
+
+    return measure(int(1_000_000 * SCALE))
 
 
 def statement_rows() -> list[dict[str, Any]]:
