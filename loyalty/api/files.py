@@ -14,20 +14,18 @@ from loyalty.errors import FieldError, PayloadTooLarge, ValidationFailed
 from loyalty.services.uploads import BYTES_MAX
 
 FORM = "multipart/form-data"
-_AROUND = 1024**2  # What a form adds to its file: the mapping and the lines between the parts.
 T = TypeVar("T", bound=msgspec.Struct)
 
 
 def read_call(request: HttpRequest, shape: type[T]) -> "tuple[T, UploadedFile[Any] | None]":
     """Return a call's JSON as `shape`, and the file that came with it, which is on the disk.
 
-    :raises PayloadTooLarge: before anything is read, if the file is larger than a gibibyte.
+    :raises PayloadTooLarge: if the file is larger than a gibibyte; what is larger by more was
+        refused before anything was read (`RequestMiddleware`).
     :raises ValidationFailed, UnsupportedMediaType: if the call is not what the operation takes.
     """
     if request.content_type != FORM:
         return read_body(request, shape), None
-    if int(request.META.get("CONTENT_LENGTH") or 0) > BYTES_MAX + _AROUND:
-        raise PayloadTooLarge(BYTES_MAX)
     request.upload_handlers = [TemporaryFileUploadHandler(request)]
     try:
         fields, files = request.POST, request.FILES
@@ -63,4 +61,6 @@ def _file(files: Any) -> "UploadedFile[Any]":
     if len(sent) != 1:
         message = "Send one part file, with a file name."
         raise ValidationFailed([FieldError("/file", "MISSING_FIELD", message)])
+    if (sent[0].size or 0) > BYTES_MAX:
+        raise PayloadTooLarge(BYTES_MAX)
     return sent[0]

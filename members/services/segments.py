@@ -262,38 +262,3 @@ def _items(
         seen.add(each.id)
         items.append(Item(index, action, each.number, outcome))
     return items
-
-
-# What a merged member was in, its survivor is in: for as long as either was.
-_MOVE = """
-INSERT INTO members_segmentmember AS m (segment_id, member_id, since, until)
-SELECT segment_id, %(to)s, since, until FROM members_segmentmember
-WHERE member_id = %(from)s ORDER BY segment_id
-ON CONFLICT (segment_id, member_id) DO UPDATE
-SET since = least(m.since, EXCLUDED.since),
-    until = CASE WHEN m.until IS NULL OR EXCLUDED.until IS NULL THEN NULL
-                 ELSE greatest(m.until, EXCLUDED.until) END
-"""
-
-
-def move_memberships(member_id: int, to: int) -> list[str]:
-    """Give a merged member's segments to its survivor; a step. Return the codes of those moved.
-
-    Sizes are put right by the night: a merge does not wait for an import.
-    """
-    assert connection.in_atomic_block
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE, {"from": member_id, "to": to})
-        cursor.execute(
-            "DELETE FROM members_segmentmember m USING members_segment s"
-            " WHERE m.member_id = %s AND s.id = m.segment_id RETURNING s.code",
-            [member_id],
-        )
-        return sorted(code for (code,) in cursor.fetchall())
-
-
-def forget_memberships(member_id: int) -> None:
-    """Take a member out of every segment, with its erasure; a step."""
-    assert connection.in_atomic_block
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM members_segmentmember WHERE member_id = %s", [member_id])
