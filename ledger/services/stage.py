@@ -18,7 +18,9 @@ from ledger.queries.books import Lots, read
 from ledger.queries.stages import Criteria
 from ledger.services import posting
 from loyalty.caller import Actor
+from loyalty.errors import MemberNotFound
 from loyalty.models import Program
+from loyalty.services.job_errors import Rejected
 from loyalty.services.jobs import Running
 from loyalty.services.use_case import use_case
 from members import stages
@@ -180,6 +182,21 @@ def change_chunk(job: Running, criteria: Criteria, wanted: Wanted, *, at: dateti
         refused=len(refused) + len(unknown),
         forfeited=sum(sum(each.forfeited.values()) for each in moved),
     )
+    place = job.job.done
+    lines = {each.id: place + line for line, each in enumerate(found, 1)}
+    job.reject([_rejected(lines[each.member_id], each, wanted) for each in refused])
+    place += len(found)
+    job.reject([_unknown(place + line, number) for line, number in enumerate(unknown, 1)])
     after = found[-1].id if found else after
     job.advance(position={"after": after}, done=len(found) + len(unknown))
     return True
+
+
+def _rejected(line: int, change: StageChange, wanted: Wanted) -> Rejected:
+    refusal = StageTransitionForbidden(before=change.before, after=wanted.stage)
+    return Rejected(line, change.number, refusal.code, refusal.detail)
+
+
+def _unknown(line: int, number: str) -> Rejected:
+    refusal = MemberNotFound()
+    return Rejected(line, number, refusal.code, refusal.detail)

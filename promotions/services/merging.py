@@ -178,6 +178,7 @@ def _merged(
 # rows are kept with the merge: an unmerge takes off what was added, whatever came since.
 _SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("members_tiermeasure", ("measure", "point_type", "day")),
+    ("promotions_limitcounter", ("promotion", "period", "start", "measure")),
 )
 
 

@@ -390,6 +390,23 @@ def test_what_both_did_counts_towards_the_survivors_tier(house, till, old, kept,
     assert (measured(old), measured(kept)["SPEND", day]) == (own, 647)
 
 
+def test_limits_count_what_both_had(house, till, old, kept, purchase):
+    once = {"per": "MEMBER", "period": "LIFE", "measure": "USES", "at_most": 2, "then": "SKIP"}
+    promotion("FEW", award={"kind": "FIXED", "type": "PTS", "points": 5}, limits=[once])
+
+    def points(card):
+        body = purchase(member={"card": card})
+        return [each["points"] for each in till.post("/transactions/earn/", body).json()["points"]]
+
+    assert points("6275000000000017") == points("6275000000000025") == [5]
+    merge(house, old, kept)
+
+    assert points("6275000000000017") == []
+    assert points("6275000000000025") == []
+    assert unmerge(house, old).status_code == 200
+    assert points("6275000000000017") == points("6275000000000025") == [5]
+
+
 def test_a_flag_of_a_duplicate_is_resolved(house, old, kept, now):
     DuplicateFlag.objects.create(
         earlier=min(old, kept, key=lambda m: m.pk),

@@ -315,6 +315,22 @@ def test_a_job_killed_and_run_again_ends_the_same(house, many, monkeypatch):
     assert Account.objects.filter(available__gt=0).count() == 0
 
 
+def test_what_a_job_could_not_move_is_told_line_by_line(house, many):
+    Member.objects.filter(pk=many[4].pk).update(stage="CLOSED")
+    numbers = [each.number for each in many] + ["9999999999"]
+
+    job_id = ask(house, "DISABLED", criteria={"members": numbers}).json()["id"]
+    job = run(job_id)
+
+    assert (job.done, job.total) == (106, 106)
+    assert job.result == {"changed": 104, "unchanged": 0, "refused": 2, "forfeited": 0}
+    lines = b"".join(house.get(f"/jobs/{job_id}/errors/").streaming_content).decode().splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["5", many[4].number, "STAGE_TRANSITION_FORBIDDEN"],
+        ["106", "9999999999", "MEMBER_NOT_FOUND"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "pointer", "code"),
     [
