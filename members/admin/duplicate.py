@@ -17,7 +17,7 @@ from members.services.duplicates import resolve_flag
 
 @admin.register(DuplicateFlag)
 class DuplicateFlagAdmin(ModelAdmin):
-    list_display = ["flagged_at", "first", "second", "matched", "status", "resolved_by"]
+    list_display = ["flagged_at", "first", "second", "matched", "status", "resolved_by", "merge"]
     list_display_links = None
     list_filter = ["status"]
     list_select_related = ["earlier", "later"]
@@ -42,6 +42,13 @@ class DuplicateFlagAdmin(ModelAdmin):
     @admin.display(description="Later member")
     def second(self, row: DuplicateFlag) -> str:
         return _link(row.later)
+
+    @admin.display(description="")
+    def merge(self, row: DuplicateFlag) -> str:
+        if row.status != DuplicateFlag.Status.OPEN:
+            return ""
+        url = reverse("admin:members_member_merge", args=[row.later_id])
+        return format_html('<a href="{}?into={}">Merge…</a>', url, row.earlier.number)
 
     @admin.action(description="These are two persons", permissions=["change"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[DuplicateFlag]) -> None:

@@ -1,6 +1,5 @@
 """The back office's page of a member: all about one, and every change by the same services."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -11,7 +10,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -29,6 +27,8 @@ from members.queries.consents import consents_of
 from members.queries.history import family_of
 from members.services import profile
 from partners.queries import house
+from promotions.admin.standing import StandingActions
+from promotions.admin.tables import table
 from promotions.services import enrollment
 from promotions.services.enrollment import EnrollmentRequest, UpdateRequest
 from promotions.services.erasure import erase_member
@@ -70,18 +70,6 @@ def staff(request: HttpRequest) -> Caller:
     return Caller.staff(
         request.user.get_username(), house_id=programme.pk, house_code=programme.code
     )
-
-
-def table(names: list[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return rows as a plain table; every cell is escaped."""
-    head = format_html_join("", "<th style='padding:0 1rem 0 0'>{}</th>", ((n,) for n in names))
-    cells = "<td style='padding:0 1rem 0 0'>{}</td>"
-    body = format_html_join(
-        "",
-        "<tr>{}</tr>",
-        ((format_html_join("", cells, ((cell,) for cell in row)),) for row in rows),
-    )
-    return format_html("<table><tr>{}</tr>{}</table>", head, body)
 
 
 class MemberForm(forms.ModelForm):
@@ -170,14 +158,15 @@ class AliasInline(TabularInline):
 
 
 @admin.register(Member)
-class MemberAdmin(SignInActions, ModelAdmin):
+class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
     form = MemberForm
     list_display = ["number", "first_name", "last_name", "stage", "tier", "joined_at"]
     list_filter = ["stage", "tier"]
     list_select_related = ["tier"]
     search_fields = ["number", "last_name", "=email", "=phone", "cards__number"]
     inlines = [CardInline, AliasInline]
-    actions_detail = [*SIGN_IN_ACTIONS, "erase"]
+    actions_detail = ["merge", "unmerge", "close", *SIGN_IN_ACTIONS, "erase"]
+    actions_list = ["move_many"]
     show_full_result_count = False
 
     def get_fieldsets(self, request: HttpRequest, obj: Member | None = None) -> Any:
