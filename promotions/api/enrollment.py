@@ -81,7 +81,7 @@ class ConsentBody(Body, kw_only=True):
 Consents = Annotated[list[ConsentBody], Meta(max_length=100)]
 
 
-class AliasBody(Body, kw_only=True):
+class GivenAliasBody(Body, kw_only=True):
     """A name by which another system knows the member."""
 
     provider: Slug
@@ -95,7 +95,7 @@ class EnrollmentBody(Body, kw_only=True):
     consents: Consents = []
     card: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,32}" + END)] | None = None
     issue_card: bool = False
-    aliases: Annotated[list[AliasBody], Meta(max_length=20)] = []
+    aliases: Annotated[list[GivenAliasBody], Meta(max_length=20)] = []
     referrer: MemberReference | Number | None = None
     channel: Name | None = None
     pin: Annotated[str, Meta(min_length=1, max_length=32)] | None = None

@@ -2,16 +2,23 @@
 
 from django.urls import URLPattern, path, re_path
 
-from loyalty.api.paths import BY_ALIAS, MEMBER
+from loyalty.api.paths import BY_ALIAS, CODE, MEMBER
 from promotions.api.batch import BatchViewSet
 from promotions.api.earning import EarningViewSet
 from promotions.api.enrollment import MemberViewSet
 from promotions.api.erasure import ErasureViewSet
 from promotions.api.history import HistoryViewSet
 from promotions.api.merging import MergingViewSet
+from promotions.api.promotions import PromotionViewSet
 from promotions.api.returns import ReturnViewSet
 
 urlpatterns: list[URLPattern] = [
+    path("promotions/", PromotionViewSet.as_view({"get": "page"})),
+    re_path(
+        rf"^promotions/{CODE}/$",
+        PromotionViewSet.as_view({"get": "retrieve", "put": "put", "patch": "set_status"}),
+    ),
+    re_path(rf"^promotions/{CODE}/segments/$", PromotionViewSet.as_view({"post": "map_segments"})),
     path("members/", MemberViewSet.as_view({"post": "create"})),
     path("members/find/", MemberViewSet.as_view({"post": "find"})),
     path("members/merge/", MergingViewSet.as_view({"post": "merge"})),

@@ -9,13 +9,13 @@ import msgspec
 from django.db import connection
 
 from ledger.models import PointType, PointValue
-from loyalty.errors import ExpressionInvalid, FieldError, ValidationFailed
+from loyalty.errors import ExpressionInvalid, FieldError, NotFound, ValidationFailed
 from loyalty.expressions import BadExpression
 from loyalty.expressions import compile as compile_expression
 from loyalty.models import Program
 from loyalty.services import epoch
 from loyalty.services.use_case import use_case
-from members.models import Tier
+from members.models import Segment, Tier
 from partners.models import Partner
 from promotions.engine.checks import Invalid, check
 from promotions.engine.definition import Definition
@@ -88,6 +88,42 @@ def write_promotion(
     return Written(promotion, version, not same, tuple(warnings_of(definition)))
 
 
+def change_status(code: str, status: str, *, at: datetime, reason: str = "") -> Written:
+    """Pause, end or put live a promotion as it is; a step.
+
+    :raises NotFound: if there is none.
+    :raises TestsFail: if it is to be LIVE and a rule test of its last version fails.
+    """
+    promotion, version = _last(code)
+    if status == Promotion.Status.LIVE:
+        run_tests(msgspec.convert(version.definition, Definition))
+    set_status(promotion, status, at=at, reason=reason)
+    return Written(promotion, version, new_version=False, warnings=())
+
+
+def map_segments(
+    code: str, *, include: list[str], exclude: list[str], at: datetime, by: str
+) -> Written:
+    """Say which segments a promotion is for, and for which not: a new version from now on; a step.
+
+    :raises NotFound: if there is no such promotion.
+    :raises ValidationFailed: if there is no such segment, or one is on both sides.
+    """
+    promotion, version = _last(code)
+    audience = {**version.definition["audience"], "segments": include, "not_segments": exclude}
+    content = {**version.definition, "audience": audience, "effective_from": None}
+    return write_promotion(code, content, status=promotion.status, at=at, by=by)
+
+
+def _last(code: str) -> tuple[Promotion, PromotionVersion]:
+    assert connection.in_atomic_block
+    promotion = Promotion.objects.select_for_update().filter(code=code).first()
+    version = promotion.versions.order_by("number").last() if promotion else None
+    if promotion is None or version is None:
+        raise NotFound("No such promotion.")
+    return promotion, version
+
+
 def set_status(promotion: Promotion, status: str, *, at: datetime, reason: str = "") -> None:
     """Give a promotion a status from `at` on; a step. The same status changes nothing."""
     assert connection.in_atomic_block
@@ -141,6 +177,20 @@ def _check_names(definition: Definition) -> None:
     for tier in definition.audience.tiers:
         if tier not in known:
             _unknown("/audience/tiers", f"There is no tier {tier}.")
+    wanted = [
+        *(("segments", code) for code in definition.audience.segments),
+        *(("not_segments", code) for code in definition.audience.not_segments),
+    ]
+    there = set(
+        Segment.objects.filter(code__in=[code for _, code in wanted]).values_list("code", flat=True)
+    )
+    for name, code in wanted:
+        if code not in there:
+            _unknown(f"/audience/{name}", f"There is no segment {code}.")
+    both = set(definition.audience.segments) & set(definition.audience.not_segments)
+    if both:
+        message = f"{min(both)} is on both sides."
+        raise ValidationFailed([FieldError("/audience/not_segments", "INVALID", message)])
     payer = definition.funded_by
     if payer and not Partner.objects.filter(code=payer).exists():
         _unknown("/funded_by", f"There is no partner {payer}.")

@@ -1,0 +1,116 @@
+"""Promotions as they are listed: each with the version in effect at an instant."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import DateTimeField, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
+
+from members.models import Member
+from members.queries.segments import segment_codes
+from promotions.engine.money import to_minor, to_text
+from promotions.models import BudgetSlot, Promotion, PromotionVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which promotions: by status, instant, partner, segment, or open to a member."""
+
+    at: datetime
+    status: str | None = None
+    partner: str | None = None
+    segment: str | None = None
+    member_id: int | None = None
+    visible_only: bool = False
+
+
+def promotions_page(wanted: Filter, *, after: str, at_most: int) -> list[PromotionVersion]:
+    """Return promotions by code, after a cursor's, each as its version in effect. Few queries.
+
+    A promotion whose only version takes over later is shown with that one.
+    """
+    found = _in_effect(wanted.at)
+    if wanted.status is not None:
+        found = found.filter(promotion__status=wanted.status)
+    if wanted.partner is not None:
+        found = found.filter(_for("partners", [wanted.partner]))
+    if wanted.segment is not None:
+        found = found.filter(definition__audience__segments__contains=[wanted.segment])
+    if wanted.visible_only:
+        found = found.exclude(definition__visible=False)
+    if wanted.member_id is not None:
+        found = found.filter(_open_to(wanted.member_id, wanted.at))
+    return list(found.filter(promotion__code__gt=after).order_by("promotion__code")[:at_most])
+
+
+def _in_effect(at: datetime) -> QuerySet[PromotionVersion]:
+    """Return of each promotion the version in effect at an instant, or else its first."""
+    of_promotion = PromotionVersion.objects.filter(promotion=OuterRef("promotion"))
+    begun = of_promotion.filter(effective_from__lte=at).order_by("-number").values("pk")[:1]
+    first = of_promotion.order_by("number").values("pk")[:1]
+    return (
+        PromotionVersion.objects.select_related("promotion")
+        .annotate(
+            begun=Subquery(begun),
+            first=Subquery(first),
+            begins=Cast(KT("definition__active_from"), DateTimeField()),
+            ends=Cast(KT("definition__active_to"), DateTimeField()),
+        )
+        .filter(Q(pk=F("begun")) | Q(begun=None, pk=F("first")))
+    )
+
+
+def _for(name: str, codes: Iterable[str]) -> Q:
+    """Return the condition that an audience names one of these codes, or nobody."""
+    anybody = Q(**{f"definition__audience__{name}": []})
+    for code in codes:
+        anybody |= Q(**{f"definition__audience__{name}__contains": [code]})
+    return anybody
+
+
+def _open_to(member_id: int, at: datetime) -> Q:
+    """Return the condition that a promotion is LIVE, running, and for this member."""
+    member = Member.objects.select_related("tier").get(pk=member_id)
+    segments = segment_codes(member_id, at)
+    wanted = (
+        Q(promotion__status=Promotion.Status.LIVE)
+        & _for("tiers", [member.tier.code])
+        & _for("stages", [member.stage])
+        & _for("segments", segments)
+        & (Q(begins=None) | Q(begins__lte=at))
+        & (Q(ends=None) | Q(ends__gt=at))
+    )
+    for code in segments:
+        wanted &= ~Q(definition__audience__not_segments__contains=[code])
+    return wanted
+
+
+def version_of(
+    promotion: Promotion, *, number: int | None, at: datetime
+) -> PromotionVersion | None:
+    """Return a promotion's version: of this number, or the one in effect."""
+    if number is not None:
+        return promotion.versions.filter(number=number).first()
+    return _in_effect(at).filter(promotion=promotion).first()
+
+
+def budgets_left(codes: Iterable[str]) -> dict[str, int]:
+    """Return what budgets have left, by promotion; one that nobody drew on is missing."""
+    rows = BudgetSlot.objects.filter(promotion__in=list(codes), per="BUDGET")
+    return dict(rows.values_list("promotion").annotate(left=Sum("rest")))
+
+
+def left_of(version: PromotionVersion, known: dict[str, int], currency: str) -> int | str | None:
+    """Return what a version's budget has left: points, uses, or money as text; None without one."""
+    budget: dict[str, Any] | None = version.definition.get("budget")
+    if budget is None:
+        return None
+    left = known.get(version.promotion.code)
+    if budget["measure"] == "MONEY":
+        return to_text(
+            to_minor(str(budget["at_most"]), currency) if left is None else left, currency
+        )
+    return int(budget["at_most"]) if left is None else left
