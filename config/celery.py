@@ -13,7 +13,8 @@ app.autodiscover_tasks()
 
 app.conf.beat_schedule = {
     "settle what is due": {"task": "ledger.tasks.start_sweep", "schedule": 60.0},
-    "the night": {"task": "ledger.tasks.start_night", "schedule": crontab(minute="5")},
+    "the night": {"task": "promotions.tasks.start_night", "schedule": crontab(minute="5")},
+    "look at tiers": {"task": "promotions.tasks.start_tier_checks", "schedule": 60.0},
     "clear expired tokens": {
         "task": "partners.tasks.clear_expired_tokens",
         "schedule": crontab(minute="35", hour="3"),

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import asdict
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 from celery import shared_task
@@ -14,10 +13,9 @@ from ledger.services import settlement, stage
 from ledger.services.audit import audit
 from ledger.services.stage import Wanted
 from loyalty.caller import Actor
-from loyalty.models import Job, Program
+from loyalty.models import Job
 from loyalty.scopes import Scope
 from loyalty.services import jobs
-from members.services import segment_refresh
 
 log = logging.getLogger(__name__)
 
@@ -95,30 +93,9 @@ def run_stage_change(job: jobs.Running) -> None:
         pass
 
 
-@shared_task
-def start_night() -> None:
-    """Start the night of the programme's local date, once: a date makes one job."""
-    now = timezone.now()
-    zone = ZoneInfo(Program.objects.values_list("time_zone", flat=True).get(pk=1))
-    jobs.start(run_night.name, at=now, key=f"night:{now.astimezone(zone).date()}")
-
-
-@shared_task
-def run_night(*, job_id: str) -> None:
-    """Run the steps of a night in order: settle what is due, then prove the books.
-
-    Between the two, segments are found anew, each by a job of its own. Tier review, subscriptions
-    and birthdays take their place there, too.
-    """
-    try:
-        with jobs.resume(job_id) as job:
-            if job.position != "audit":
-                run_sweep(job)
-                segment_refresh.start_night(at=job.at)
-                job.advance(position="audit", done=0)
-            broken = {f.invariant.name: f.violations for f in audit() if f.violations}
-            if broken:
-                log.error("The books do not balance: %s", broken)
-            job.add(broken_invariants=len(broken))
-    except jobs.NotForUs:
-        return
+def run_audit(job: jobs.Running) -> None:
+    """Prove the books: the last step of the night."""
+    broken = {f.invariant.name: f.violations for f in audit() if f.violations}
+    if broken:
+        log.error("The books do not balance: %s", broken)
+    job.add(broken_invariants=len(broken))

@@ -5,7 +5,7 @@ already is left alone, and one that is over stays over until somebody restarts i
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -95,6 +95,48 @@ class Running:
         counted here: `add` is noted with the position, and these may be committed before it.
         """
         job_errors.keep(self.job.pk, lines)
+
+
+class StepOf(Running):
+    """One step of a job that has several: its position is its own, all else is the job's."""
+
+    def __init__(self, running: Running, name: str, position: Any) -> None:
+        super().__init__(running.job)
+        self.name = name
+        self._position = position
+
+    @property
+    def position(self) -> Any:
+        """Where the step goes on."""
+        return self._position
+
+    def advance(self, *, position: Any, done: int, total: int | None = None) -> None:
+        """Note how far the step came, as `Running.advance` does.
+
+        :raises Cancelled: if somebody cancelled the job meanwhile.
+        """
+        self._position = position
+        whole = {"step": self.name, "position": position}
+        super().advance(position=whole, done=done, total=total)
+
+
+Step = Callable[[Running], None]
+
+
+def run_steps(running: Running, steps: Mapping[str, Step]) -> None:
+    """Run the steps of a job in order, from the one where it stands.
+
+    A step that was added since is run if it comes after that one.
+
+    :raises Cancelled: if somebody cancelled the job.
+    """
+    names = list(steps)
+    here = running.position or {"step": names[0], "position": None}
+    for name in names[names.index(here["step"]) :]:
+        position = here["position"] if name == here["step"] else None
+        step = StepOf(running, name, position)
+        step.advance(position=position, done=0)
+        steps[name](step)
 
 
 def start(

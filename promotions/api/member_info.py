@@ -11,6 +11,8 @@ from rest_framework.request import Request
 from ledger.queries.books import OpenBook, read
 from ledger.queries.configuration import configuration
 from ledger.queries.thresholds import limits_of
+from ledger.queries.tiers import tier_standing
+from ledger.shapes.tiers import ProgressAnswer, progress_answer
 from ledger.shapes.transactions import BalanceAnswer
 from loyalty.api.fields import Answer, Body, MemberReference, Money
 from loyalty.api.openapi import operation
@@ -18,7 +20,7 @@ from loyalty.api.views import ProgramViewSet
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
 from members.masking import masked_name
-from members.models import Alias, Card, Member, SegmentMember
+from members.models import Alias, Card, Member, SegmentMember, Tier
 from members.queries.person import Person, person_of
 from members.queries.visibility import sees_person
 
@@ -41,12 +43,15 @@ class FindBody(Body, kw_only=True):
 
 
 class TierInfoAnswer(Answer, kw_only=True):
-    """The tier a member holds."""
+    """The tier a member holds; `given` if by hand. What leads to the next is for who sees more."""
 
     code: str
     name: str
     rank: int
     since: datetime | None
+    until: datetime | None
+    given: bool
+    progress: ProgressAnswer | None
 
 
 class ProfileAnswer(Answer, kw_only=True):
@@ -157,8 +162,7 @@ class MemberInfoViewSet(ProgramViewSet):
         return self._info(self.body(FindBody).member.named())
 
     def _info(self, reference: dict[str, Any]) -> HttpResponse:
-        groups = _groups(self.query(InfoQuery).include)
-        now = self.now()
+        groups, now = _groups(self.query(InfoQuery).include), self.now()
         book = read(reference, at=now)
         member = Member.objects.select_related("tier", "enrolled_by", "referrer").get(
             pk=book.book.member_id
@@ -167,7 +171,7 @@ class MemberInfoViewSet(ProgramViewSet):
         person = None
         if sees_person(self.caller, member) and not closed:
             person = person_of(member.pk, groups, at=now)
-        answer = _answer(member, person, book, groups)
+        answer = _answer(member, person, book, groups, now)
         if closed:
             answer.tier = None if "tier" in groups else UNSET
         return self.answer(answer, headers={"ETag": f'"{member.version}"'})
@@ -183,7 +187,7 @@ def _groups(include: str | None) -> frozenset[str]:
 
 
 def _answer(
-    member: Member, person: Person | None, book: OpenBook, groups: frozenset[str]
+    member: Member, person: Person | None, book: OpenBook, groups: frozenset[str], at: datetime
 ) -> MemberAnswer:
     """Return a member with these groups; without `person` what a stranger may see."""
     names = (member.first_name, member.last_name)
@@ -196,12 +200,7 @@ def _answer(
         version=member.version,
     )
     if "tier" in groups:
-        answer.tier = TierInfoAnswer(
-            code=member.tier.code,
-            name=member.tier.name,
-            rank=member.tier.rank,
-            since=member.tier_since,
-        )
+        answer.tier = _tier(member, book, at, whole=person is not None)
     if "balances" in groups:
         answer.balances = _balances(book)
     parts: dict[str, Any] = dict.fromkeys(OF_PERSON)
@@ -219,6 +218,24 @@ def _answer(
         if name in groups:
             setattr(answer, name, part)
     return answer
+
+
+def _tier(member: Member, book: OpenBook, at: datetime, *, whole: bool) -> TierInfoAnswer:
+    """Return the tier held at an instant, whether or not the sweep has come to it."""
+    settings = configuration(book.epoch)
+    standing = tier_standing(member.pk, settings, at=at)
+    tier = member.tier
+    if tier.code != standing.held.tier:
+        tier = Tier.objects.get(code=standing.held.tier)
+    return TierInfoAnswer(
+        code=tier.code,
+        name=tier.name,
+        rank=tier.rank,
+        since=standing.held.since,
+        until=standing.held.until,
+        given=standing.given,
+        progress=progress_answer(standing.progress, settings) if whole else None,
+    )
 
 
 def _balances(book: OpenBook) -> list[BalanceAnswer]:

@@ -11,6 +11,7 @@ from promotions.api.history import HistoryViewSet
 from promotions.api.merging import MergingViewSet
 from promotions.api.promotions import PromotionViewSet
 from promotions.api.returns import ReturnViewSet
+from promotions.api.tiers import LadderViewSet, MemberTierViewSet
 
 urlpatterns: list[URLPattern] = [
     path("promotions/", PromotionViewSet.as_view({"get": "page"})),
@@ -32,5 +33,7 @@ urlpatterns: list[URLPattern] = [
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
     path("transactions/batch/", BatchViewSet.as_view({"post": "run"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
+    path("program/tiers/ladder/", LadderViewSet.as_view({"get": "versions", "put": "put"})),
+    re_path(MEMBER + r"/tier/$", MemberTierViewSet.as_view({"put": "put"})),
     re_path(MEMBER + r"/transactions/$", HistoryViewSet.as_view({"get": "history"})),
 ]

@@ -10,6 +10,7 @@ from django.db import connection
 
 from ledger.queries.books import execute
 from ledger.queries.configuration import Configuration, compiled_ladder, configuration
+from ledger.queries.tiers import ask
 from loyalty.caller import Actor
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.money import places
@@ -17,7 +18,6 @@ from loyalty.services import epoch
 from members.ladder import Definition, Downgrade, Ladder
 from members.ladder_rules import check
 from members.models import LadderVersion, Member, Tier
-from promotions.services.standings import ask
 
 PREVIEWED_AT_ONCE = 20_000  # Members: more are counted by a job.
 CHUNK = 10_000
@@ -41,10 +41,15 @@ def put_ladder(
 
     :raises ValidationFailed: with the pointer of what is wrong; nothing takes effect in the past.
     """
+    check_start(effective_from, at=at)
+    return write_ladder(definition, effective_from=effective_from or at, at=at, by=by)
+
+
+def check_start(effective_from: datetime | None, *, at: datetime) -> None:
+    """:raises ValidationFailed: if a ladder were to take effect in the past."""
     if effective_from is not None and effective_from < at:
         message = "Nothing takes effect in the past."
         raise ValidationFailed([FieldError("/effective_from", "IN_PAST", message)])
-    return write_ladder(definition, effective_from=effective_from or at, at=at, by=by)
 
 
 def write_ladder(
@@ -56,7 +61,7 @@ def write_ladder(
     """
     assert connection.in_atomic_block
     check_definition(definition, configuration())
-    content = msgspec.to_builtins(definition)
+    content = msgspec.json.decode(msgspec.json.encode(definition))  # As it is read again.
     # One writes at a time: numbers have no gaps, and the same content twice is one version.
     Tier.objects.select_for_update().get(is_base=True)
     newest = LadderVersion.objects.order_by("-number").first()
@@ -108,6 +113,15 @@ class Preview:
     members: int = 0
     moves: dict[tuple[str, str], int] = field(default_factory=dict)
     sample: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, result: dict[str, Any]) -> "Preview":
+        """Return what a job has found so far."""
+        found = cls(result.get("members", 0))
+        for row in result.get("moves", ()):
+            key = (row["from"], row["to"])
+            found.moves[key], found.sample[key] = row["members"], row["sample"]
+        return found
 
     def add(self, chunk: "Preview") -> None:
         """Add what another chunk of members would do."""

@@ -8,10 +8,11 @@ from datetime import datetime
 
 import msgspec
 
+from ledger.queries.tiers import Override
 from ledger.services.posting import LockedBook
 from loyalty.caller import Actor
 from members.ladder import Held, after_override
-from promotions.services.standings import Override, Standing, posted_at
+from promotions.services.standings import Standing, posted_at
 from promotions.services.tiering import Cause, climb_now, local_day, move
 
 
@@ -55,10 +56,10 @@ def begin_override(
         if standing.held.tier == active.tier:
             had = Held(active.had_tier, active.had_since, active.had_until)
         active.closed_at = override.starts_at
-        _draft_override(standing, active)
+        keep(standing, active)
     override.applied_at = at
     override.had_tier, override.had_since, override.had_until = had.tier, had.since, had.until
-    _draft_override(standing, override)
+    keep(standing, override)
     same = standing.held.tier == override.tier
     since = standing.held.since if same else override.starts_at
     by = Actor(override.actor_kind, override.actor)
@@ -69,7 +70,7 @@ def begin_override(
 def _end(standing: Standing, book: LockedBook, override: Override) -> None:
     """Let the rules decide again, unless they lifted the member above the override meanwhile."""
     override.closed_at = override.ends_at
-    _draft_override(standing, override)
+    keep(standing, override)
     if standing.held.tier != override.tier:
         return
     had = Held(override.had_tier, override.had_since, override.had_until)
@@ -83,7 +84,17 @@ def _end(standing: Standing, book: LockedBook, override: Override) -> None:
     move(standing, book, after, Cause("OVERRIDE_ENDED"))
 
 
-def _draft_override(standing: Standing, override: Override) -> None:
+def hold_until(standing: Standing, book: LockedBook, override: Override) -> None:
+    """Give the tier of an override in force the override's end, and have it looked at then."""
+    if override.ends_at is not None:
+        standing.draft("checks", due_at=override.ends_at)
+    held = standing.held
+    if held.tier == override.tier:
+        move(standing, book, Held(held.tier, held.since, override.ends_at), Cause("OVERRIDE"))
+
+
+def keep(standing: Standing, override: Override) -> None:
+    """Draft how an override stands now."""
     row = msgspec.structs.asdict(override)
     kept = ("id", "applied_at", "closed_at", "ends_at", "had_tier", "had_since", "had_until")
     standing.draft("overrides", **{name: row[name] for name in kept})

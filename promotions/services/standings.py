@@ -4,7 +4,7 @@ A unit has one standing per book. What it counts and moves is drafted here and w
 statement that writes the books.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,56 +14,10 @@ from django.db import connection
 
 from ledger.queries.books import execute
 from ledger.queries.configuration import Configuration
+from ledger.queries.tiers import Facts, Override, ask, decode_facts, read_facts
 from ledger.services import posting
 from ledger.services.posting import Alongside, LockedBook
-from members.ladder import Counts, Days, Definition, Held, Ladder, Measure, window_of
-from members.models import TierMeasure
-
-STORED = {
-    Measure.POINTS_EARNED: TierMeasure.Measure.POINTS,
-    Measure.STATUS_POINTS: TierMeasure.Measure.POINTS,
-    Measure.SPEND: TierMeasure.Measure.SPEND,
-    Measure.VISITS: TierMeasure.Measure.VISITS,
-}
-
-
-class Override(msgspec.Struct, kw_only=True):
-    """A tier given by hand that is not over: in force, or still to come."""
-
-    id: int
-    tier: str
-    starts_at: datetime
-    ends_at: datetime | None
-    reason: str
-    actor_kind: str
-    actor: str
-    applied_at: datetime | None = None
-    closed_at: datetime | None = None
-    had_tier: str = ""
-    had_since: datetime | None = None
-    had_until: datetime | None = None
-
-
-class Facts(msgspec.Struct, kw_only=True):
-    """What was read of a member: see `ledger_tier_facts`."""
-
-    member_id: int
-    stage: str
-    tier: str
-    since: datetime | None
-    until: datetime | None
-    joined: date
-    due: bool
-    ladder: int | None = None
-    days: list[date] | None = None
-    first: date | None = None
-    overrides: list[Override] | None = None
-    have: list[int] | None = None
-    ended: int | None = None
-    daily: list[tuple[date, int, int]] | None = None
-
-
-_decode = msgspec.json.Decoder(list[Facts]).decode
+from members.ladder import Days, Definition, Held, Ladder, Measure, window_of
 
 
 @dataclass(slots=True)
@@ -151,32 +105,6 @@ class Standing:
         self.drafts.setdefault(part, []).append({"member_id": self.member_id, **row})
 
 
-def ask(
-    settings: Configuration, ladder: Ladder | None, *, at: datetime, days: Iterable[date]
-) -> dict[str, Any]:
-    """Return the question for `ledger_tier_facts`: the sums of these days' windows at `at`."""
-    question: dict[str, Any] = {"zone": settings.zone.key, "at": at}
-    if ladder is None:
-        return question
-    definition = ladder.definition
-    days = list(dict.fromkeys(days))
-    question |= {
-        "ladder": ladder.number,
-        "measure": STORED[definition.measure],
-        "types": ladder.point_types,
-        "window": definition.window,
-        "months": definition.months,
-        "available": definition.counts is Counts.AVAILABLE,
-        "days": days,
-    }
-    climbable = [rung for rung in ladder.rungs if rung.at_least is not None]
-    if climbable:
-        question["top"] = climbable[-1].tier
-    if definition.measure is Measure.VISITS and days:
-        question["daily"] = min(days)  # Whether a day counts already is to be known.
-    return question
-
-
 def beside_lock(
     member: dict[str, Any], settings: Configuration, *, at: datetime, occurred_at: datetime
 ) -> Alongside:
@@ -192,7 +120,7 @@ def standing_of(book: LockedBook, settings: Configuration) -> Standing:
     answer = book.facts.get("ledger_tier_facts_of")
     if answer is None:
         return standings_of([book], settings)[book.member.id]
-    return _standing(book, _decode(answer)[0], settings)
+    return _standing(book, decode_facts(answer)[0], settings)
 
 
 def standings_of(
@@ -236,15 +164,6 @@ def posted_at(book: LockedBook) -> datetime:
     return book.book.posted_at
 
 
-def read_facts(member_ids: list[int], question: Mapping[str, Any]) -> dict[int, Facts]:
-    """Return what `ledger_tier_facts` tells of members, by their ids."""
-    row = execute(
-        "SELECT ledger_tier_facts(%s, %s::jsonb)::text",
-        (member_ids, msgspec.json.encode(question).decode()),
-    )
-    return {facts.member_id: facts for facts in _decode(row[0])}
-
-
 def record_of(standings: Iterable[Standing]) -> list[Alongside]:
     """Return the call that writes what standings drafted, and forget the drafts; none for none."""
     drafts: dict[str, list[dict[str, Any]]] = {}
@@ -252,6 +171,10 @@ def record_of(standings: Iterable[Standing]) -> list[Alongside]:
         for part, rows in standing.drafts.items():
             drafts.setdefault(part, []).extend(rows)
         standing.drafts = {}
+    # A row that a unit changed twice is written as it is last.
+    for part, key in (("moves", "member_id"), ("overrides", "id")):
+        if part in drafts:
+            drafts[part] = list({row[key]: row for row in drafts[part]}.values())
     return [Alongside("members_record_tiers", msgspec.json.encode(drafts))] if drafts else []
 
 

@@ -12,13 +12,14 @@ from django.db import connection
 
 from ledger.queries.books import execute
 from ledger.queries.configuration import Configuration, configuration
+from ledger.queries.tiers import Facts, ask, read_facts
 from ledger.services import posting
 from ledger.services.posting import LockedBook
 from loyalty.services.use_case import use_case
 from members.ladder import Held, Ladder, review
 from promotions.services import standings
 from promotions.services.overrides import catch_up
-from promotions.services.standings import Facts, Standing, ask, posted_at, read_facts
+from promotions.services.standings import Standing, posted_at
 from promotions.services.tiering import Cause, local_day, move
 
 CHUNK = 5_000  # Members read at once; those who move are locked.
@@ -80,8 +81,12 @@ def _candidates(
 
 
 def _would_move(facts: Facts, ladder: Ladder, settings: Configuration, at: datetime) -> bool:
-    if facts.overrides:
-        return any(each.applied_at and not each.ends_at for each in facts.overrides) is False
+    for override in facts.overrides or ():
+        ended = override.ends_at is not None and override.ends_at <= at
+        if ended or (override.applied_at is None and override.starts_at <= at):
+            return True  # Something is to be caught up with.
+        if override.applied_at is not None:
+            return False
     held = Held(facts.tier, facts.since, facts.until)
     have = max((facts.have or [0])[0], facts.ended or 0)
     return held != _reviewed(ladder, held, have, facts, settings, at)

@@ -16,6 +16,7 @@ import msgspec
 from ledger.kernel.book import Bucket, Kind, Transaction
 from ledger.models import Transaction as TransactionRow
 from ledger.queries.configuration import Configuration
+from ledger.queries.tiers import STORED
 from ledger.services.posting import LockedBook
 from loyalty.caller import Actor
 from loyalty.money import places
@@ -31,7 +32,7 @@ from members.ladder import (
 )
 from members.models import Activity, TierMeasure
 from promotions.engine.money import to_minor
-from promotions.services.standings import STORED, Standing, posted_at
+from promotions.services.standings import Standing, posted_at
 
 CHANGED = "TIER_CHANGED"
 LADDER = Actor.system("ladder")

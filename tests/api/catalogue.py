@@ -207,6 +207,8 @@ BEYOND: tuple[Operation, ...] = (
     _row("Get Program", S.PROGRAM_READ, "GET /program/"),
     _row("Get Point Types", S.PROGRAM_READ, "GET /program/point-types/"),
     _row("Get Tiers", S.PROGRAM_READ, "GET /program/tiers/"),
+    _row("Get Ladder", S.TIERS_WRITE, "GET /program/tiers/ladder/"),
+    _row("Update Ladder", S.TIERS_WRITE, "PUT /program/tiers/ladder/"),
     _row("Get Event Types", S.PROGRAM_READ, "GET /program/event-types/"),
     _row("Get Subscription Plans", S.PROGRAM_READ, "GET /program/subscription-plans/"),
     _row("Get Voucher Types", S.PROGRAM_READ, "GET /program/voucher-types/"),

@@ -87,7 +87,15 @@ def test_everything_about_a_member(till, ann):
         "name": "Ann Lee",
         "joined_at": "2026-11-23T12:00:00Z",
         "version": 1,
-        "tier": {"code": "BASE", "name": "Base", "rank": 0, "since": "2026-11-23T12:00:00Z"},
+        "tier": {
+            "code": "BASE",
+            "name": "Base",
+            "rank": 0,
+            "since": "2026-11-23T12:00:00Z",
+            "until": None,
+            "given": False,
+            "progress": None,
+        },
         "balances": [{"type": "PTS", "available": 300, "pending": 0, "locked": 0, "debt": 0}],
         "profile": {
             "first_name": "Ann",
@@ -303,4 +311,4 @@ def test_the_statements_do_not_grow_with_what_a_member_has(till, ann, statements
 
     till.get(f"/members/{ann.number}/")
 
-    assert len(statements.sent) == len(few) == 8, statements.sent
+    assert len(statements.sent) == len(few) == 9, statements.sent

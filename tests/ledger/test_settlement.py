@@ -114,13 +114,3 @@ def test_two_workers_do_not_run_one_job(committed_program):
     other.close()
     job.refresh_from_db()
     assert job.status == Job.Status.PENDING
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_night_is_started_once_for_each_local_date(committed_program):
-    from ledger.tasks import start_night
-
-    start_night()
-    start_night()
-
-    assert Job.objects.count() == 1

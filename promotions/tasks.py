@@ -1,0 +1,127 @@
+"""Celery entry points of tiers, and the night: the highest room that sees all its steps."""
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+from celery import shared_task
+from django.utils import timezone
+
+from ledger.queries.configuration import configuration
+from ledger.tasks import run_audit, run_sweep
+from loyalty.models import Job, Program
+from loyalty.services import jobs
+from members.ladder import Definition
+from members.services import segment_refresh
+from promotions.services import ladder as ladders
+from promotions.services import tier_review
+from vouchers.tasks import run_subscriptions, run_voucher_expiry
+
+
+@shared_task
+def start_night() -> None:
+    """Start the night of the programme's local date, once: a date makes one job."""
+    now = timezone.now()
+    zone = ZoneInfo(Program.objects.values_list("time_zone", flat=True).get(pk=1))
+    jobs.start(run_night.name, at=now, key=f"night:{now.astimezone(zone).date()}")
+
+
+@shared_task
+def run_night(*, job_id: str) -> None:
+    """Run the steps of a night in order, from the one where the job stands."""
+    try:
+        with jobs.resume(job_id) as job:
+            jobs.run_steps(job, NIGHT)
+    except jobs.NotForUs:
+        return
+
+
+def run_review(job: jobs.Running) -> None:
+    """Review the tiers whose validity is over: a step of the night."""
+    _review(job, everybody=False)
+
+
+def _review(job: jobs.Running, *, everybody: bool) -> None:
+    after = job.position or 0
+    total = job.job.done + tier_review.count_members()
+    while True:
+        chunk = tier_review.review_chunk(after=after, at=job.at, everybody=everybody)
+        if chunk.last is None:
+            return
+        after = chunk.last
+        job.add(raised=chunk.raised, lowered=chunk.lowered)
+        job.advance(position=after, done=chunk.members, total=total)
+
+
+def start_segments(job: jobs.Running) -> None:
+    """Have dynamic segments found anew, each by a job of its own: a step of the night."""
+    segment_refresh.start_night(at=job.at)
+
+
+# What comes later sees what came before: points, then tiers, then what depends on either.
+NIGHT: dict[str, jobs.Step] = {
+    "settle": run_sweep,
+    "tiers": run_review,
+    "subscriptions": run_subscriptions,
+    "vouchers": run_voucher_expiry,
+    "segments": start_segments,
+    "audit": run_audit,
+}
+
+
+@shared_task
+def start_tier_checks() -> None:
+    """Look at the tiers that are due, and at everybody's once a ladder has taken effect."""
+    now = timezone.now()
+    ladder = configuration().ladder(now)
+    if ladder is not None:
+        jobs.start(apply_ladder.name, at=now, key=f"ladder:{ladder.number}")
+    unfinished = Job.objects.filter(
+        kind=check_tiers.name, status__in=[Job.Status.PENDING, Job.Status.RUNNING]
+    )
+    if tier_review.count_due(now) and not unfinished.exists():
+        jobs.start(check_tiers.name, at=now)
+
+
+@shared_task
+def apply_ladder(*, job_id: str) -> None:
+    """Review everybody under a ladder that has taken effect."""
+    try:
+        with jobs.resume(job_id) as job:
+            _review(job, everybody=True)
+    except jobs.NotForUs:
+        return
+
+
+@shared_task
+def check_tiers(*, job_id: str) -> None:
+    """Look at the tiers that were due when the job started, chunk by chunk."""
+    try:
+        with jobs.resume(job_id) as job:
+            after = job.position or 0
+            total = job.job.done + tier_review.count_due(job.at)
+            while True:
+                chunk = tier_review.check_chunk(after=after, at=job.at)
+                if chunk.last is None:
+                    return
+                after = chunk.last
+                job.advance(position=after, done=chunk.members, total=total)
+    except jobs.NotForUs:
+        return
+
+
+@shared_task
+def preview_ladder(*, job_id: str) -> None:
+    """Find who would move under a ladder, chunk by chunk; the job's result tells."""
+    try:
+        with jobs.resume(job_id) as job:
+            settings = configuration()
+            definition = msgspec.convert(job.job.parameters["definition"], Definition)
+            ladder = ladders.drafted_ladder(definition, settings, at=job.at)
+            found = ladders.Preview.of(job.job.result)
+            after = job.position or 0
+            for last, chunk in ladders.preview_chunks(ladder, settings, at=job.at, after=after):
+                found.add(chunk)
+                job.job.result = {"members": found.members, "moves": found.rows()}
+                job.advance(position=last, done=chunk.members, total=job.job.total)
+    except jobs.NotForUs:
+        return
