@@ -114,7 +114,7 @@ def _given_answer(given: TierGiven) -> TierGivenAnswer:
     )
 
 
-class ThresholdBody(Body, kw_only=True):
+class RungBody(Body, kw_only=True):
     """What a tier takes: points or visits as a number, spend as decimal text."""
 
     tier: Code
@@ -129,7 +129,7 @@ class LadderBody(Body, kw_only=True):
     window: Window
     months: int | None = None
     counts: Counts = Counts.POSTED
-    thresholds: Annotated[list[ThresholdBody], Meta(max_length=THRESHOLDS_MAX)]
+    thresholds: Annotated[list[RungBody], Meta(max_length=THRESHOLDS_MAX)]
     downgrade: Downgrade = Downgrade.BY_MEASURE
     valid: Short | None = None
     grace: Short | None = None

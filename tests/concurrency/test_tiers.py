@@ -61,6 +61,7 @@ def all_at_once(member, act, tills=TILLS):
 def _wait_until_waiting(tills):
     for _ in range(400):
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                 " AND datname = current_database()"

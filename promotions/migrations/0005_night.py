@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """Nights that are under way go on in their new room, at the step where they stand."""
 
-    dependencies = [("promotions", "0003_compression"), ("loyalty", "0001_initial")]
+    dependencies = [("promotions", "0004_limits"), ("loyalty", "0001_initial")]
 
     operations = [
         migrations.RunSQL(
