@@ -14,7 +14,6 @@ from promotions.engine.basket import Basket, BasketLine
 from promotions.services.earning import EarnRequest, earn
 from promotions.services.tier_override import TierRequest, give_tier
 from tests.concurrency.test_redemption import race
-from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
 from tests.factories.tiers import ladder
 
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def shopper(committed_program):
     ladder(silver="100.00", gold=None)
     member = MemberFactory()
-    give(member, 1)  # The book is there, so that it can be held.
+    buy(member, "0.00", "FIRST")  # The book is there to be held, and the ladder is in memory.
     return member
 
 
