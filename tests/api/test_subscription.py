@@ -1,13 +1,10 @@
 """Subscription, Get Member Subscription, Subscription Cancellation."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from django.db import connection
 
-from ledger.services import posting
 from loyalty.models import OutboxEvent
 from members.models import Activity, Member, Segment, SegmentMember, Tier, TierCheck, TierOverride
 from tests.factories.members import MemberFactory
@@ -377,51 +374,6 @@ def test_the_plans_are_listed(plan, house):
     assert [each["code"] for each in results] == ["GOLD"]
     assert results[0]["price"] == {"amount": "12.00", "currency": "EUR"}
     assert results[0]["benefits"] == ["LOUNGE", "PARKING"]
-
-
-def race(lock_free=False):
-    """Let ten clients subscribe one member at once; return how many did."""
-    from tests.conftest import Api
-    from tests.factories.partners import token_for
-
-    member, api, done = MemberFactory(), Api(token_for()), []
-
-    def run(place):
-        answer = api.post(f"/members/{member.number}/subscriptions/", body(reference=f"S{place}"))
-        done.append(answer.status_code)
-        connection.close()
-
-    threads = [threading.Thread(target=run, args=[place]) for place in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(done)
-
-
-def test_ten_at_once_subscribe_once(committed_program):
-    PlanFactory(code="GOLD")
-
-    assert race() == [201] + [409] * 9
-    assert Subscription.objects.count() == 1
-
-
-def test_without_the_books_lock_only_the_constraint_stops_them(committed_program, monkeypatch):
-    """Prove that the race above is a real one."""
-    from ledger.queries.books import read
-
-    PlanFactory(code="GOLD")
-    barrier = threading.Barrier(10)
-
-    def unlocked(member, *, at):
-        book = read(member, at=at)
-        barrier.wait(timeout=10)
-        return book
-
-    monkeypatch.setattr(posting, "lock", unlocked)
-
-    assert set(race()) - {201, 409} == {500}
-    assert Subscription.objects.count() == 1
 
 
 def test_a_partner_without_the_scope_may_not(plan, api_of, member):
