@@ -35,48 +35,46 @@ class Switch:
     allow_empty: bool
 
 
-# The file's members, each once. Sorted, so that rows are written in the order of their index.
+# The file's members, each once.
 _LISTED = """
 CREATE TEMPORARY TABLE listed ON COMMIT DROP AS
-SELECT member_id FROM {table} GROUP BY member_id ORDER BY member_id
+SELECT member_id FROM {table} GROUP BY member_id
 """
+# The file and the segment side by side, compared once; who stays as before is left out.
+_DIFFERENCE = """
+CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
+SELECT * FROM (
+    SELECT member_id,
+           CASE WHEN %(mode)s = 'REMOVE' OR l.member_id IS NULL THEN 'GOES'
+                WHEN m.since IS NULL THEN 'COMES'
+                WHEN m.until IS DISTINCT FROM %(until)s THEN 'CHANGES' END AS step
+    FROM listed l {join} (
+        SELECT member_id, since, until FROM members_segmentmember
+        WHERE segment_id = %(segment)s AND (until IS NULL OR until > %(at)s)
+    ) m USING (member_id)
+) sides
+WHERE step IS NOT NULL
+"""
+_JOINS = {ADD: "LEFT JOIN", REMOVE: "JOIN", REPLACE: "FULL JOIN"}
 # Whose membership has ended is out: the row would be in the way.
 _DROP_ENDED = "DELETE FROM members_segmentmember WHERE segment_id = %(segment)s AND until <= %(at)s"
-# Who is in already, and how many of them with another end.
-_COMPARE = """
-SELECT count(*), count(*) FILTER (WHERE m.until IS DISTINCT FROM %(until)s)
-FROM listed l JOIN members_segmentmember m
-  ON m.segment_id = %(segment)s AND m.member_id = l.member_id
-WHERE m.until IS NULL OR m.until > %(at)s
-"""
-_COUNT_OTHERS = """
-SELECT count(*) FROM members_segmentmember m
-WHERE m.segment_id = %(segment)s AND (m.until IS NULL OR m.until > %(at)s)
-  AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.member_id = m.member_id)
-"""
-_UPDATE = """
-UPDATE members_segmentmember m SET until = %(until)s FROM listed l
-WHERE m.segment_id = %(segment)s AND m.member_id = l.member_id
-  AND m.until IS DISTINCT FROM %(until)s
-"""
-_INSERT = """
+_STEPS = {
+    "GOES": """
+DELETE FROM members_segmentmember m USING difference d
+WHERE m.segment_id = %(segment)s AND m.member_id = d.member_id AND d.step = 'GOES'
+""",
+    "CHANGES": """
+UPDATE members_segmentmember m SET until = %(until)s FROM difference d
+WHERE m.segment_id = %(segment)s AND m.member_id = d.member_id AND d.step = 'CHANGES'
+""",
+    # In the order of the index; who was put in by a call meanwhile is in.
+    "COMES": """
 INSERT INTO members_segmentmember (segment_id, member_id, since, until)
-SELECT %(segment)s, l.member_id, %(at)s, %(until)s FROM listed l
-WHERE NOT EXISTS (
-    SELECT 1 FROM members_segmentmember m
-    WHERE m.segment_id = %(segment)s AND m.member_id = l.member_id)
-ORDER BY l.member_id
+SELECT %(segment)s, member_id, %(at)s, %(until)s FROM difference
+WHERE step = 'COMES' ORDER BY member_id
 ON CONFLICT DO NOTHING
-"""
-_DELETE = """
-DELETE FROM members_segmentmember m USING listed l
-WHERE m.segment_id = %(segment)s AND m.member_id = l.member_id
-"""
-_DELETE_OTHERS = """
-DELETE FROM members_segmentmember m
-WHERE m.segment_id = %(segment)s
-  AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.member_id = m.member_id)
-"""
+""",
+}
 
 
 @use_case
@@ -132,54 +130,32 @@ def _check(job: Job, wanted: Switch) -> None:
 
 def _write(wanted: Switch, at: datetime) -> dict[str, int]:
     """Return how many members the file names, and what became of them or, dry, would."""
-    values: dict[str, Any] = {"segment": wanted.segment_id, "at": at, "until": wanted.until}
+    values: dict[str, Any] = {
+        "segment": wanted.segment_id,
+        "mode": wanted.mode,
+        "until": wanted.until,
+        "at": at,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_LISTED.format(table=wanted.table))
         members: int = cursor.rowcount
         if not members and wanted.mode == REPLACE and not wanted.allow_empty:
             raise SegmentFileEmpty
         cursor.execute("ANALYZE listed")
-        cursor.execute(_COMPARE, values)
-        inside, other_end = cursor.fetchone()
-        added, updated, removed = members - inside, other_end, 0
-        if wanted.mode == REMOVE:
-            added, updated, removed = 0, 0, inside
-        elif wanted.mode == REPLACE and wanted.dry_run:
-            cursor.execute(_COUNT_OTHERS, values)
-            removed = cursor.fetchone()[0]
+        cursor.execute(_DIFFERENCE.format(join=_JOINS[wanted.mode]), values)
+        cursor.execute("SELECT step, count(*) FROM difference GROUP BY step")
+        steps: dict[str, int] = dict(cursor.fetchall())
         if not wanted.dry_run:
+            cursor.execute("ANALYZE difference")
             cursor.execute(_DROP_ENDED, values)
-            done = dict.fromkeys(_STATEMENTS, 0)
-            for name in _needed(wanted.mode, inside=inside, other_end=other_end, members=members):
-                cursor.execute(_STATEMENTS[name], values)
-                done[name] = cursor.rowcount
-            added, updated = done["insert"], done["update"]
-            removed = done["delete"] + done["delete others"]
-    unchanged = members - (removed if wanted.mode == REMOVE else added + updated)
+            for step, statement in _STEPS.items():
+                if step in steps:
+                    cursor.execute(statement, values)
+    added, updated, removed = (steps.get(step, 0) for step in ("COMES", "CHANGES", "GOES"))
     return {
         "members": members,
         "added": added,
         "updated": updated,
         "removed": removed,
-        "unchanged": unchanged,
+        "unchanged": members - (removed if wanted.mode == REMOVE else added + updated),
     }
-
-
-_STATEMENTS = {
-    "update": _UPDATE,
-    "insert": _INSERT,
-    "delete": _DELETE,
-    "delete others": _DELETE_OTHERS,
-}
-
-
-def _needed(mode: str, *, inside: int, other_end: int, members: int) -> list[str]:
-    """Return what is to be written; nothing is done that would find nothing."""
-    if mode == REMOVE:
-        return ["delete"] if inside else []
-    needed = ["update"] if other_end else []
-    if inside < members:
-        needed.append("insert")
-    if mode == REPLACE:
-        needed.append("delete others")
-    return needed

@@ -1,7 +1,7 @@
 """Segments, and members put into them and taken out by hand.
 
-Lock order: rows of members in a segment by member, then the segment's row, whose size is written
-last. So one call never waits for another that waits for it, and an import holds up nobody.
+Calls on one segment take turns. The segment's row is written last, as an import does it, which
+holds up nobody while it writes: only a call that names a member it has just put in waits for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -149,10 +149,6 @@ SET since = CASE WHEN m.until <= %(at)s THEN EXCLUDED.since ELSE m.since END,
 WHERE m.until IS DISTINCT FROM EXCLUDED.until
 RETURNING member_id, xmax = 0, member_id IN (SELECT member_id FROM before)
 """
-_LOCK = """
-SELECT member_id FROM members_segmentmember
-WHERE segment_id = %(segment)s AND member_id = ANY (%(members)s) ORDER BY member_id FOR UPDATE
-"""
 _TAKE = """
 DELETE FROM members_segmentmember
 WHERE segment_id = %(segment)s AND member_id = ANY (%(members)s)
@@ -185,6 +181,7 @@ def change_members(
     _refuse_both(adding, removing)
     put_in = {each.id for each in adding if each and each.stage != Member.Stage.CLOSED}
     taken_out = {each.id for each in removing if each}
+    _take_turn(segment.pk)
     told, growth = _write(segment, sorted(put_in), sorted(taken_out), until, at)
     if growth:
         Segment.objects.filter(pk=segment.pk).update(size=F("size") + growth)
@@ -218,6 +215,13 @@ def _refuse_both(adding: Sequence[Named | None], removing: Sequence[Named | None
             raise ValidationFailed([FieldError(f"/remove/{place}", "ALSO_ADDED", message)])
 
 
+def _take_turn(segment_id: int) -> None:
+    """Wait until no other call is at this segment: two never wait for each other."""
+    with connection.cursor() as cursor:
+        name = f"members_segment_calls:{segment_id}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 def _write(
     segment: Segment, put_in: list[int], taken_out: list[int], until: datetime | None, at: datetime
 ) -> tuple[dict[int, str], int]:
@@ -226,7 +230,6 @@ def _write(
     growth = 0
     values = {"segment": segment.pk, "until": until, "at": at}
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, {**values, "members": sorted([*put_in, *taken_out])})
         if put_in:
             cursor.execute(_PUT, {**values, "members": put_in})
             for member, new, again in cursor.fetchall():
