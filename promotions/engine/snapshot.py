@@ -26,6 +26,7 @@ class Snapshot:
                 self._posted.setdefault(key, []).append(version)
             if not keys:
                 self._always.append(version)
+        self.triggers = frozenset(version.definition.trigger for version in self.versions)
         self.asks = frozenset(name for version in self.versions for name in version.asks)
         self.segments = frozenset(
             code for version in self.versions for code in version.segments | version.not_segments

@@ -85,7 +85,7 @@ def _post(requests: Sequence[Request | None], *, at: datetime) -> dict[int, Outc
         else:
             outcomes[place] = outcome
     alongside = [
-        *recording(unit.records, unit.purse),
+        *recording([*unit.records, *standings.records_of(unit.standings.values())], unit.purse),
         *standings.record_of(unit.standings.values()),
     ]
     posting.write_many(unit.books.values(), alongside=alongside)

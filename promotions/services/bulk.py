@@ -61,6 +61,7 @@ def earn_many(
             purse=till,
         )
         records.append(record)
+    records += standings.records_of(ladder.values())
     alongside = [*recording(records, till), *standings.record_of(ladder.values())]
     posting.write_many(books.values(), alongside=alongside)
     return len(wanted)

@@ -32,6 +32,7 @@ from promotions.services.budgets import Purse, Till
 from promotions.services.facts import Known
 from promotions.services.snapshot import loaded_snapshot, snapshot_of
 from promotions.services.standings import Standing
+from promotions.services.tier_rewards import reward_move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,10 @@ def earn(request: EarnRequest, *, at: datetime) -> Earned:
     transaction, evaluation, record = post_earn(
         book, standing, request, at=at, known=facts.known(book, asked, wanted), purse=till
     )
-    posting.write(book, alongside=[*recording([record], till), *standings.record_of([standing])])
+    posting.write(
+        book,
+        alongside=[*recording([record, *standing.records], till), *standings.record_of([standing])],
+    )
     return Earned(book, transaction, record.result, evaluation)
 
 
@@ -153,6 +157,7 @@ def post_earn(
     transaction, record = draft(book, header, judged, known, settings)
     spend = sum(line.net for line in purchase.lines)
     tiering.count_sale(standing, book, transaction, spend=spend)
+    reward_move(standing, book, tier, purse=purse)
     after_earn(book, header, settings, awarded=bool(judged.evaluation.awards))
     return transaction, judged.evaluation, record
 

@@ -29,7 +29,7 @@ def catch_up(standing: Standing, book: LockedBook) -> None:
     standing.draft("done_checks", at=at)
     if standing.ladder is not None and standing.override is None:
         day = local_day(at, standing.settings)
-        climb_now(standing, book, day, Cause("RELEASE"))
+        climb_now(standing, book, day, Cause("CHECK"))
 
 
 def _follow_overrides(standing: Standing, book: LockedBook, at: datetime) -> None:

@@ -4,7 +4,7 @@ A unit has one standing per book. What it counts and moves is drafted here and w
 statement that writes the books.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,6 +18,8 @@ from ledger.queries.tiers import Facts, Override, ask, decode_facts, read_facts
 from ledger.services import posting
 from ledger.services.posting import Alongside, LockedBook
 from members.ladder import Days, Definition, Held, Ladder, Measure, window_of
+from promotions.services.awarding import Record, recording
+from promotions.services.budgets import Till
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class Standing:
     settled_at: datetime
     added: dict[date, int] = field(default_factory=dict)
     drafts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
 
     @property
     def member_id(self) -> int:
@@ -49,6 +52,7 @@ class Standing:
             overrides=[msgspec.structs.replace(each) for each in self.overrides],
             added=dict(self.added),
             drafts={part: list(rows) for part, rows in self.drafts.items()},
+            records=list(self.records),
         )
 
     def have(self, day: date) -> int:
@@ -178,12 +182,24 @@ def record_of(standings: Iterable[Standing]) -> list[Alongside]:
     return [Alongside("members_record_tiers", msgspec.json.encode(drafts))] if drafts else []
 
 
-def write(books: Iterable[LockedBook], standings: Iterable[Standing]) -> None:
+def records_of(standings: Iterable[Standing]) -> list[Record]:
+    """Return the records of what moves between tiers gave, and forget them."""
+    found = []
+    for standing in standings:
+        found += standing.records
+        standing.records = []
+    return found
+
+
+def write(
+    books: Iterable[LockedBook], standings: Collection[Standing], purse: Till | None = None
+) -> None:
     """Write what a unit drafted of tiers, and its postings if it has any, in one statement."""
     assert connection.in_atomic_block
     drafted = [book for book in books if book.book.transactions]
     record = record_of(standings)
     if drafted:
-        posting.write_many(drafted, alongside=record)
+        more = recording(records_of(standings), purse)
+        posting.write_many(drafted, alongside=[*more, *record])
     elif record:
         execute("SELECT members_record_tiers(%s::jsonb)", (record[0].argument.decode(),))

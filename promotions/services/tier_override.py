@@ -16,7 +16,9 @@ from members import stages
 from members.errors import StageForbids
 from members.models import Member, Tier, TierOverride
 from promotions.services import overrides, standings
+from promotions.services.budgets import Till
 from promotions.services.standings import Standing, posted_at
+from promotions.services.tier_rewards import reward_move, rewards_moves
 
 GIVEN, EXTENDED = "TIER_GIVEN", "TIER_EXTENDED"
 
@@ -76,7 +78,11 @@ def give_tier(request: TierRequest, *, at: datetime) -> TierGiven:
         override = _give(standing, book, request, tier, starts_at=starts_at, future=future)
     member.version += 1
     member.save(update_fields=["version"])
-    standings.write([book], [standing])
+    till = Till()
+    if standing.held.tier != before and rewards_moves(standing):
+        posting.settle(book)
+        reward_move(standing, book, before, purse=till)
+    standings.write([book], [standing], till)
     return TierGiven(member, before, standing, override)
 
 

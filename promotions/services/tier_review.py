@@ -18,8 +18,10 @@ from ledger.services.posting import LockedBook
 from loyalty.services.use_case import use_case
 from members.ladder import Held, Ladder, review
 from promotions.services import standings
+from promotions.services.budgets import Till
 from promotions.services.overrides import catch_up
 from promotions.services.standings import Standing, posted_at
+from promotions.services.tier_rewards import reward_move, rewards_moves
 from promotions.services.tiering import Cause, local_day, move
 
 CHUNK = 5_000  # Members read at once; those who move are locked.
@@ -108,14 +110,22 @@ def _settle(members: list[int], at: datetime) -> tuple[int, int]:
     settings = configuration(next(iter(books.values())).epoch) if books else configuration()
     all_standings = standings.standings_of(books.values(), settings, ended=True)
     raised = lowered = 0
+    till = Till()
     for key, standing in all_standings.items():
         before = standing.held.tier
         _review_one(standing, books[key])
+        _reward(standing, books[key], before, till)
         if standing.ladder is not None and standing.held.tier != before:
             up = standing.ladder.rung(standing.held.tier).rank > standing.ladder.rung(before).rank
             raised, lowered = raised + up, lowered + (not up)
-    standings.write(books.values(), all_standings.values())
+    standings.write(books.values(), all_standings.values(), till)
     return raised, lowered
+
+
+def _reward(standing: Standing, book: LockedBook, before: str, till: Till) -> None:
+    if standing.held.tier != before and rewards_moves(standing):
+        posting.settle(book)
+        reward_move(standing, book, before, purse=till)
 
 
 def _review_one(standing: Standing, book: LockedBook) -> None:
@@ -161,9 +171,12 @@ def catch_up_many(members: Iterable[int], *, at: datetime) -> None:
         return
     settings = configuration(next(iter(books.values())).epoch)
     all_standings = standings.standings_of(books.values(), settings)
+    till = Till()
     for key, standing in all_standings.items():
+        before = standing.held.tier
         catch_up(standing, books[key])
-    standings.write(books.values(), all_standings.values())
+        _reward(standing, books[key], before, till)
+    standings.write(books.values(), all_standings.values(), till)
 
 
 def _allow_time() -> None:

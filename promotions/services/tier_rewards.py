@@ -1,0 +1,52 @@
+"""What promotions give for a move between tiers."""
+
+from ledger.services.posting import LockedBook
+from partners.queries import house
+from promotions.services import tiering
+from promotions.services.budgets import Purse
+from promotions.services.occasions import Occasion, post_bonus
+from promotions.services.snapshot import snapshot_of
+from promotions.services.standings import Standing, posted_at
+from promotions.services.tiering import Counted
+
+TRIGGER = "TIER_CHANGE"
+
+
+def reward_move(standing: Standing, book: LockedBook, before: str, *, purse: Purse) -> None:
+    """Reward that a member no longer holds the tier `before`; a step on a settled book.
+
+    What is given counts towards tiers as all points do, and may move the member once more; that is
+    rewarded, too. The records are the standing's, to be written with the books.
+    """
+    while standing.held.tier != before and rewards_moves(standing):
+        after = standing.held.tier
+        bonus = post_bonus(book, _occasion(standing, book, before), purse=purse, tier=after)
+        if bonus.transaction is None or bonus.record is None:
+            return
+        standing.records.append(bonus.record)
+        transaction = bonus.transaction
+        counted = Counted(
+            day=tiering.local_day(transaction.header.occurred_at, standing.settings),
+            points={str(each.type): each.points for each in transaction.effects if each.points},
+        )
+        transaction.header.data = {**(transaction.header.data or {}), "counted": counted}
+        tiering.add(standing, book, transaction, counted)
+        before = after
+
+
+def rewards_moves(standing: Standing) -> bool:
+    """Return whether any promotion rewards moves between tiers."""
+    return TRIGGER in snapshot_of(standing.settings).triggers
+
+
+def _occasion(standing: Standing, book: LockedBook, before: str) -> Occasion:
+    programme, after = house(), standing.held.tier
+    ladder = standing.ladder
+    up = ladder is None or ladder.rung(after).rank > ladder.rung(before).rank
+    return Occasion(
+        trigger=TRIGGER,
+        occurred_at=posted_at(book),
+        partner_id=programme.pk,
+        partner_code=programme.code,
+        attributes={"before": before, "after": after, "up": up},
+    )
