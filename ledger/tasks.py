@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 from celery import shared_task
+from django.db import transaction
 from django.utils import timezone
 
 from ledger.queries.stages import Criteria, count
@@ -13,7 +14,7 @@ from ledger.services import settlement, stage
 from ledger.services.audit import audit
 from ledger.services.stage import Wanted
 from loyalty.caller import Actor
-from loyalty.models import Job
+from loyalty.models import Job, Program
 from loyalty.scopes import Scope
 from loyalty.services import jobs
 
@@ -52,7 +53,12 @@ def run_sweep(job: jobs.Running) -> None:
 
 
 def start_stage_change(
-    criteria: Criteria, wanted: Wanted, *, at: datetime, partner_id: int | None = None
+    criteria: Criteria,
+    wanted: Wanted,
+    *,
+    at: datetime,
+    partner_id: int | None = None,
+    key: str | None = None,
 ) -> Job:
     """Start a mass change of stage; a step: it is queued when the caller's transaction commits.
 
@@ -62,6 +68,7 @@ def start_stage_change(
     return jobs.start(
         change_stages.name,
         at=at,
+        key=key,
         total=matched + len(stage.unknown_of(criteria.members)),
         parameters={
             "criteria": msgspec.to_builtins(criteria),
@@ -72,6 +79,18 @@ def start_stage_change(
         scope=Scope.STAGES_WRITE if partner_id is not None else "",
         partner_id=partner_id,
     )
+
+
+def expire_inactive(*, at: datetime) -> Job | None:
+    """Start the job that expires members by inactivity, once a day, if the programme wants it."""
+    after = Program.objects.values_list("expires_after_inactivity", flat=True).get(pk=1)
+    if after is None:
+        return None
+    criteria = Criteria(stages=("ACTIVE",), inactive_since=at - after)
+    reason = "Neither earned nor redeemed for as long as the programme allows."
+    wanted = Wanted(stage="EXPIRED", reason=reason, by=Actor.system("inactivity"))
+    with transaction.atomic():
+        return start_stage_change(criteria, wanted, at=at, key=f"inactivity:{at.date()}")
 
 
 @shared_task

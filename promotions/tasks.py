@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from ledger.queries.configuration import configuration
-from ledger.tasks import run_audit, run_sweep
+from ledger.tasks import expire_inactive, run_audit, run_sweep
 from loyalty.models import Job, Program
 from loyalty.services import jobs
 from members.ladder import Definition
@@ -57,12 +57,18 @@ def start_segments(job: jobs.Running) -> None:
     segment_refresh.start_night(at=job.at)
 
 
+def start_inactivity(job: jobs.Running) -> None:
+    """Have members expire by inactivity, if the programme wants it, by a job: a step of the night."""
+    expire_inactive(at=job.at)
+
+
 # What comes later sees what came before: points, then tiers, then what depends on either.
 NIGHT: dict[str, jobs.Step] = {
     "settle": run_sweep,
     "tiers": run_review,
     "subscriptions": run_subscriptions,
     "vouchers": run_voucher_expiry,
+    "inactivity": start_inactivity,
     "segments": start_segments,
     "audit": run_audit,
 }

@@ -84,6 +84,11 @@ class Program(models.Model):
     closing_balance = models.CharField(
         max_length=8, choices=ClosingBalance.choices, default=ClosingBalance.FORFEIT
     )
+    expires_after_inactivity = models.DurationField(
+        null=True,
+        blank=True,
+        help_text="Active members who did not earn or redeem for so long expire in the night.",
+    )
 
     class Meta:
         verbose_name = "programme"

@@ -563,3 +563,15 @@ def test_nobody_of_this_number_was_merged(house, old):
     assert unmerge(house, old).json()["code"] == "NOT_MERGED"
     answer = house.post("/members/unmerge/", {"number": "9999999999", "reason": "x"})
     assert answer.json()["code"] == "NOT_MERGED"
+
+
+def test_the_statements_of_a_merge_do_not_grow_with_the_lots(house, old, kept, statements):
+    for _ in range(30):
+        give(old, 10)
+    AliasFactory(member=old)
+    house.get("/program/")
+    statements.sent.clear()
+
+    merge(house, old, kept)
+
+    assert len(statements.sent) <= 60, len(statements.sent)

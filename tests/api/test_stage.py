@@ -256,6 +256,54 @@ def test_named_members_are_judged_one_by_one(house, member):
     assert rows["9999999999"]["problem"]["code"] == "MEMBER_NOT_FOUND"
 
 
+def test_the_night_expires_the_inactive_if_the_programme_wants_it(now, member):
+    from ledger.tasks import expire_inactive
+
+    quiet = MemberFactory(joined_at=now - timedelta(days=800))
+    assert expire_inactive(at=now) is None
+    Program.objects.update(expires_after_inactivity=timedelta(days=730))
+
+    job = expire_inactive(at=now)
+    assert expire_inactive(at=now + timedelta(minutes=1)).pk == job.pk
+    change_stages(job_id=str(job.pk))
+
+    assert (stage_of(quiet), stage_of(member)) == ("EXPIRED", "ACTIVE")
+    line = Activity.objects.get(member=quiet)
+    assert (line.actor_kind, line.actor) == ("SYSTEM", "inactivity")
+
+
+@pytest.mark.parametrize(("members", "most"), [(1, 15), (50, 15)])
+def test_statements_do_not_grow_with_the_members(members, most, house, statements, program):
+    for _ in range(members):
+        MemberFactory(stage="SUSPENDED")
+    house.get("/program/")
+    statements.sent.clear()
+
+    ask(house, "DISABLED", criteria={"stages": ["SUSPENDED"]})
+
+    assert len(statements.sent) <= most, statements.sent
+
+
+def test_a_chunk_walks_the_primary_key(program, now):
+    from django.db import connection
+
+    from ledger.queries import stages as finding
+
+    criteria = finding.Criteria(stages=("ACTIVE",), inactive_since=now)
+    text, values = finding._where(criteria, "EXPIRED")
+    with connection.cursor() as cursor:
+        for way in ("seqscan", "sort", "bitmapscan"):  # The tables are empty: ask what it can do.
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+        cursor.execute(
+            "EXPLAIN SELECT m.id" + text + " AND m.id > 5 ORDER BY m.id LIMIT 1000", values
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "members_member_pkey" in plan
+    assert "ledger_transaction_version" in plan
+    assert "Sort" not in plan
+
+
 @pytest.fixture
 def many(program):
     return [MemberFactory(stage="SUSPENDED") for _ in range(105)]
