@@ -58,7 +58,7 @@ def start_segments(job: jobs.Running) -> None:
 
 
 def start_inactivity(job: jobs.Running) -> None:
-    """Have members expire by inactivity, if the programme wants it, by a job: a step of the night."""
+    """Have members expire by inactivity, if the programme wants it: a step of the night."""
     expire_inactive(at=job.at)
 
 
