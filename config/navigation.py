@@ -35,10 +35,12 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
     "Partners": [
         ("Partners", "storefront", "partners_partner"),
         ("API clients", "vpn_key", "partners_apiclient"),
+        ("Exchanges", "currency_exchange", "partners_exchange"),
     ],
     "Programme": [
         ("Settings", "settings", "loyalty_program"),
         ("Products and masters", "category", "loyalty_master"),
+        ("Entities of masters", "schema", "loyalty_masterentity"),
         ("Languages", "translate", "loyalty_language"),
         ("Currencies", "payments", "loyalty_currency"),
         ("Communication", "mail", "loyalty_communicationcategory"),

@@ -4,9 +4,10 @@ import json
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from unfold.admin import TabularInline
 
@@ -21,7 +22,10 @@ from ledger.models import (
     PointValue,
     Transaction,
 )
+from ledger.services.exchange_settlement import settle_exchange
 from loyalty.admin_base import CachedFactsAdmin, ReadOnlyAdmin
+from loyalty.errors import LoyaltyError
+from partners.models import Exchange
 
 
 class PointTypeForm(forms.ModelForm):
@@ -147,3 +151,35 @@ class PointLockAdmin(ReadOnlyAdmin):
     list_filter = ["open", "lock_class"]
     list_select_related = ["member"]
     search_fields = ["=member__number"]
+
+
+@admin.register(Exchange)
+class ExchangeAdmin(ReadOnlyAdmin):
+    """Points that bought units of a partner. What failed gives the points back."""
+
+    list_display = ["sent_at", "partner", "units", "points", "point_type", "status", "settled_at"]
+    list_filter = ["status", "partner"]
+    list_select_related = ["partner"]
+    ordering = ["-sent_at"]
+    actions = ["say_done", "say_failed"]
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        """Exchanges are read by many and settled by few, though nobody edits a row."""
+        return request.user.has_perm("partners.change_exchange")
+
+    @admin.action(description="The units are there", permissions=["settle"])
+    def say_done(self, request: HttpRequest, queryset: QuerySet[Exchange]) -> None:
+        self._say(request, queryset, Exchange.Status.DONE)
+
+    @admin.action(description="It failed: give the points back", permissions=["settle"])
+    def say_failed(self, request: HttpRequest, queryset: QuerySet[Exchange]) -> None:
+        self._say(request, queryset, Exchange.Status.FAILED)
+
+    def _say(self, request: HttpRequest, queryset: QuerySet[Exchange], status: str) -> None:
+        reason = f"Said by {request.user.get_username()}."
+        for row in queryset:
+            try:
+                settle_exchange(row.pk, status, partner_id=None, reason=reason, at=timezone.now())
+            except LoyaltyError as error:
+                self.message_user(request, f"{row}: {error.detail}", messages.ERROR)
+        self.message_user(request, f"{queryset.count()} looked at.", messages.SUCCESS)

@@ -75,6 +75,20 @@ class BelowMinimum(Refused):
         )
 
 
+class ExchangeAboveMaximum(Refused):
+    """An exchange is greater than the partner takes at once."""
+
+    code = "EXCHANGE_ABOVE_MAXIMUM"
+    title = "More than the partner takes at once"
+
+    def __init__(self, *, requested: int, maximum: int) -> None:
+        super().__init__(
+            f"{requested} points were offered, the most is {maximum}.",
+            requested=requested,
+            maximum=maximum,
+        )
+
+
 class OffStep(Refused):
     """A redemption is not a multiple of its point type's step."""
 

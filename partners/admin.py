@@ -8,14 +8,18 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from loyalty import token_cache
 from loyalty.admin_base import CachedFactsAdmin
 from loyalty.errors import ValidationFailed
 from loyalty.scopes import Scope
-from partners.models import ApiClient, Outlet, Partner
+from partners.content import rate_faults
+from partners.errors import RateStands
+from partners.models import ApiClient, Contact, ExchangeTerms, Outlet, Partner, PartnerRate
+from partners.queries import rate_content
 from partners.services.clients import check_scopes, create_client, remove_client, rotate_secret
+from partners.services.partner import check_past
 
 
 class OutletInline(TabularInline):
@@ -25,18 +29,84 @@ class OutletInline(TabularInline):
     ordering = ["code"]
 
 
+class ContactInline(TabularInline):
+    model = Contact
+    extra = 0
+
+
+class RateFormSet(forms.BaseInlineFormSet):
+    """Rates of a kind follow each other, and what was in force stands."""
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        wanted = tuple(
+            rate_content(form.instance)
+            for form in self.forms
+            if form.has_changed() or form.instance.pk
+            if not form.cleaned_data.get("DELETE")
+        )
+        if faults := rate_faults(wanted):
+            raise forms.ValidationError([fault.message for fault in faults])
+        stand = tuple(map(rate_content, self.instance.rates.all())) if self.instance.pk else ()
+        try:
+            check_past(stand, wanted, at=timezone.now())
+        except RateStands as error:
+            raise forms.ValidationError(error.detail) from None
+
+    def validate_unique(self) -> None:
+        """Rows are judged together: each alone would meet the stored state of the others."""
+
+
+class RateForm(forms.ModelForm):
+    class Meta:
+        model = PartnerRate
+        fields = ["kind", "point_type", "rate", "valid_from", "valid_to"]
+
+    def validate_constraints(self) -> None:
+        """The rows are judged together, by the formset."""
+
+
+class RateInline(TabularInline):
+    model = PartnerRate
+    form = RateForm
+    formset = RateFormSet
+    extra = 0
+    ordering = ["kind", "point_type", "valid_from"]
+
+
+class ExchangeTermsInline(StackedInline):
+    model = ExchangeTerms
+
+
+class ClientInline(TabularInline):
+    """The partner's API clients; their secrets are rotated on their own pages."""
+
+    model = ApiClient
+    extra = 0
+    fields = ["application", "scopes", "rate_limit_per_minute", "public"]
+    readonly_fields = fields
+    show_change_link = True
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Partner)
 class PartnerAdmin(CachedFactsAdmin):
     list_display = ["code", "name", "kind", "status", "currency"]
     list_filter = ["kind", "status"]
     search_fields = ["code", "name"]
-    inlines = [OutletInline]
+    inlines = [OutletInline, RateInline, ExchangeTermsInline, ContactInline, ClientInline]
+    readonly_fields = ["version"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Partner | None = None) -> list[str]:
         """A partner keeps its code, which promotions name, and the house stays the house."""
         if obj is None:
-            return []
-        return ["code", "kind", "status"] if obj.is_house else ["code"]
+            return ["version"]
+        return ["version", "code", *(["kind", "status"] if obj.is_house else [])]
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "kind":
@@ -48,6 +118,8 @@ class PartnerAdmin(CachedFactsAdmin):
         return False  # A partner with history is made INACTIVE.
 
     def save_model(self, request: HttpRequest, obj: Partner, form: Any, change: bool) -> None:
+        if change:
+            obj.version += 1
         super().save_model(request, obj, form, change)
         token_cache.clear()
 

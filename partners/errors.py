@@ -1,6 +1,6 @@
 """Every refusal of the partners app."""
 
-from loyalty.errors import NotFound, Refused
+from loyalty.errors import Conflict, NotFound, Refused
 
 
 class PartnerNotFound(NotFound):
@@ -21,3 +21,67 @@ class OutletUnknown(Refused):
 
     def __init__(self, *, outlet: str) -> None:
         super().__init__(f"{outlet!r} is not an active outlet of yours.", outlet=outlet)
+
+
+class PartnerInactive(Refused):
+    """The partner takes part no longer, or not yet."""
+
+    code = "PARTNER_INACTIVE"
+    title = "Partner inactive"
+
+    def __init__(self, partner: str) -> None:
+        super().__init__(f"{partner} is not active.", partner=partner)
+
+
+class HouseStays(Refused):
+    """The programme itself is no partner that could be changed."""
+
+    code = "HOUSE_STAYS"
+    title = "The house stays as it is"
+
+    def __init__(self) -> None:
+        super().__init__("This is the programme itself; its settings are in the back office.")
+
+
+class RateStands(Refused):
+    """A rate that was in force would be changed for the past."""
+
+    code = "RATE_STANDS"
+    title = "A rate of the past stands"
+
+    def __init__(self, *, kind: str, point_type: str) -> None:
+        super().__init__(
+            f"The {kind} rate of {point_type} was in force. End it from now on, and add another.",
+            kind=kind,
+            type=point_type,
+        )
+
+
+class NotAnExchangePartner(Refused):
+    """The partner takes no points for units of its own, or not of this type."""
+
+    code = "NO_EXCHANGE"
+    title = "No exchange"
+
+    def __init__(self, partner: str, point_type: str) -> None:
+        super().__init__(f"{partner} takes no {point_type} now.", partner=partner, type=point_type)
+
+
+class ExchangeNotFound(NotFound):
+    """There is no such exchange, or it is another partner's."""
+
+    code = "EXCHANGE_NOT_FOUND"
+    title = "Exchange not found"
+
+    def __init__(self) -> None:
+        super().__init__("No such exchange.")
+
+
+class ExchangeSettled(Conflict):
+    """An exchange that is done or failed stays so."""
+
+    code = "EXCHANGE_SETTLED"
+    title = "The exchange is settled"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The exchange is {status}.", exchange_status=status)

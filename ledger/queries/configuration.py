@@ -19,6 +19,7 @@ from members.queries.stages import permissions
 from members.stages import Permissions
 from members.thresholds import Limits
 from partners.models import Outlet
+from partners.queries import ExchangeFacts, exchange_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Configuration:
     lost_card_grace: timedelta
     point_types: Mapping[int, PointTypeFacts]
     outlets: frozenset[tuple[int, str]]
+    exchanges: Mapping[str, ExchangeFacts]
     stages: Mapping[str, Permissions]
     base_tier: str
     ladders: tuple[Ladder, ...]
@@ -185,6 +187,7 @@ def _load() -> Configuration:
         lost_card_grace=program.lost_card_grace,
         point_types=point_types,
         outlets=frozenset(Outlet.objects.filter(active=True).values_list("partner_id", "code")),
+        exchanges=exchange_facts(),
         stages=permissions(),
         base_tier=next((code for code, _ in tiers), ""),
         ladders=tuple(_ladders(program, point_types.values(), tiers)),

@@ -24,8 +24,9 @@ from ledger.kernel.settlement import close_lock, release_lock
 from ledger.queries.books import Earlier, Lots, execute
 from ledger.queries.configuration import Configuration, PointTypeFacts, configuration, point_type_id
 from ledger.queries.thresholds import drafted_redemptions
-from ledger.services import checks, posting
+from ledger.services import checks, exchange, posting
 from ledger.services.checks import Spending
+from ledger.services.exchange import ExchangeRequest
 from ledger.services.posting import Find, LockedBook
 from loyalty.dates import start_of_day
 from loyalty.secret import Secret
@@ -53,6 +54,7 @@ class RedemptionRequest:
     request_id: str | None = None
     reason: str | None = None
     step_up: Secret | None = None
+    exchange: ExchangeRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def redeem_points(request: RedemptionRequest, *, at: datetime) -> Redeemed:
         point type and the programme.
     :raises LockNotFound, LockResolved: if the lock is not the caller's, or holds nothing.
     :raises StepUpRequired, StepUpInvalid: above the member's limits; see `checks.stepped_up`.
+    :raises PartnerInactive, NotAnExchangePartner, ExchangeAboveMaximum: see `exchange.offer_of`.
     :raises ReferenceConflict: if the reference names another redemption.
     """
     find = Find(request.partner_id, Kind.REDEMPTION, request.reference)
@@ -102,6 +105,7 @@ def post_redemption(book: LockedBook, request: RedemptionRequest, *, at: datetim
     checks.in_time(settings, request.occurred_at, at, offline=request.offline)
     points, value, currency = _price(request, point_type, settings)
     _check_amount(book, request, point_type, settings, points)
+    offer = exchange.offer_of(settings, request.exchange, point_type, points, request.occurred_at)
     on_credit = _shortfall(book, request, point_type, settings, points)
     checks.stepped_up(
         book,
@@ -137,6 +141,8 @@ def post_redemption(book: LockedBook, request: RedemptionRequest, *, at: datetim
             _release_rest(book, lock, header)
     checks.note_activity(book.book, settings, header)
     header.data = {"lots": _lots_spent(book, transaction)}
+    if offer is not None:
+        exchange.send(book.book.member_id, transaction, offer)
     return transaction
 
 

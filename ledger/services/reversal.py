@@ -15,7 +15,7 @@ from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
 from ledger.queries.books import Earlier, execute
 from ledger.queries.configuration import Configuration, configuration
-from ledger.services import posting
+from ledger.services import exchange, posting
 from ledger.services.originals import Original
 from ledger.services.posting import LockedBook
 from loyalty.dates import start_of_day
@@ -27,7 +27,7 @@ class ReversalRequest:
 
     original: Original
     partner_id: int
-    reference: str
+    reference: str | None  # None: Laurel's own.
     digest: bytes
     occurred_at: datetime
     points: int | None = None
@@ -64,11 +64,15 @@ def post_redemption_reversal(
     posting.write(book)  # What was just settled counts: the entries are read again below.
     spent = _left_to_restore(original.pk)
     left = sum(entry.points for entry in spent)
+    posted_at = book.book.posted_at
+    assert posted_at is not None
     if not left:
         raise AlreadyReversed
     points = left if request.points is None else request.points
     if points > left:
         raise ReversalExceeds(requested=points, left=left)
+    if original.purpose == exchange.PURPOSE:
+        exchange.take_back(original.pk, whole=points == left, reason=request.reason, at=posted_at)
     posting.load_lots(book, [entry.lot for entry in spent if entry.lot])
     transaction = begin(book.book, _header(Kind.REDEMPTION_REVERSAL, original, request))
     restored = restore(

@@ -3,6 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
+from ledger.services.exchange import PURPOSE, ExchangeRequest
 from ledger.services.redemption import RedemptionRequest
 from loyalty.api.fields import (
     Body,
@@ -10,6 +11,7 @@ from loyalty.api.fields import (
     Instant,
     MemberReference,
     Money,
+    Name,
     Points,
     Reason,
     Reference,
@@ -23,6 +25,13 @@ from loyalty.errors import FieldError, ValidationFailed
 from loyalty.secret import Secret
 
 
+class ExchangeBody(Body, kw_only=True):
+    """Whose units the points buy, and the member's account there."""
+
+    partner: Code
+    account: Name
+
+
 class RedemptionBody(Body, kw_only=True):
     """Points to spend, by number or by the money they are worth."""
 
@@ -33,7 +42,8 @@ class RedemptionBody(Body, kw_only=True):
     type: Code
     points: Points | None = None
     value: Money | None = None
-    purpose: Literal["PAYMENT", "CATALOGUE", "DONATION"] = "PAYMENT"
+    purpose: Literal["PAYMENT", "CATALOGUE", "DONATION", "EXCHANGE"] = "PAYMENT"
+    exchange: ExchangeBody | None = None
     lock: UUID | None = None
     keep: bool = False
     offline: bool = False
@@ -50,6 +60,7 @@ def redemption_request(body: RedemptionBody, caller: Caller, request_id: str) ->
     if (body.points is None) == (body.value is None):
         message = "Give exactly one of points and value."
         raise ValidationFailed([FieldError("/points", "EXACTLY_ONE", message)])
+    _check_exchange(body)
     return RedemptionRequest(
         member=body.member.named(),
         partner_id=caller.partner_id,
@@ -68,4 +79,18 @@ def redemption_request(body: RedemptionBody, caller: Caller, request_id: str) ->
         request_id=request_id,
         reason=body.reason,
         step_up=Secret(body.step_up) if body.step_up else None,
+        exchange=(
+            ExchangeRequest(body.exchange.partner, body.exchange.account) if body.exchange else None
+        ),
     )
+
+
+def _check_exchange(body: RedemptionBody) -> None:
+    """:raises ValidationFailed: if an exchange lacks its account, or is what none can be."""
+    if (body.purpose == PURPOSE) != (body.exchange is not None):
+        message = "Give exchange with the purpose EXCHANGE, and only then."
+        raise ValidationFailed([FieldError("/exchange", "EXACTLY_ONE", message)])
+    if body.exchange is not None and (body.points is None or body.offline):
+        pointer = "/offline" if body.points is not None else "/points"
+        message = "An exchange is of points, and never offline."
+        raise ValidationFailed([FieldError(pointer, "NOT_HERE", message)])

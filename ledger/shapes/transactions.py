@@ -70,6 +70,15 @@ class LotAnswer(Answer, kw_only=True):
     treated: str | None = None
 
 
+class ExchangePart(Answer, kw_only=True):
+    """What an exchange bought, as it was sent."""
+
+    partner: str
+    units: int
+    fee: int
+    status: str
+
+
 class TransactionAnswer(Answer, kw_only=True):
     """A transaction."""
 
@@ -100,6 +109,7 @@ class TransactionAnswer(Answer, kw_only=True):
     locked: int | msgspec.UnsetType = msgspec.UNSET
     unlocked: int | msgspec.UnsetType = msgspec.UNSET
     expired: int | msgspec.UnsetType = msgspec.UNSET
+    exchange: ExchangePart | msgspec.UnsetType = msgspec.UNSET
     explained: str | msgspec.UnsetType = msgspec.UNSET
     merged_from: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -170,6 +180,8 @@ def _add_parts(answer: TransactionAnswer, posted: Posted, codes: dict[int, str])
             {"type": codes[kind], "points": points, "treated": treated}
             for kind, points, treated in data["shortfall"]
         ]
+    if "exchange" in data:
+        answer.exchange = msgspec.convert(data["exchange"], ExchangePart)
     for name in ("locked", "unlocked", "expired"):
         if name in data:
             setattr(answer, name, data[name])

@@ -218,6 +218,8 @@ BEYOND: tuple[Operation, ...] = (
     _row("Get Segment", S.PROGRAM_READ, "GET /segments/VIP/"),
     _row("Refresh Segment", S.SEGMENTS_WRITE, "POST /segments/VIP/refresh/"),
     _row("Import Segment File", S.SEGMENTS_WRITE, "POST /segments/VIP/file/"),
+    _row("Get Exchanges", S.PARTNERS_READ, "GET /exchanges/"),
+    _row("Settle Exchange", S.POINTS_REVERSE, f"POST /exchanges/{ID}/"),
     _row("Get Master Schema", S.MASTERS_READ, "GET /masters/product/schema/"),
     _row("Retire Master", S.MASTERS_WRITE, "DELETE /masters/product/123/"),
     _row("Get Webhooks", S.WEBHOOKS_WRITE, "GET /webhooks/"),

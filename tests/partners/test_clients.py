@@ -23,6 +23,8 @@ from tests.factories.loyalty import UserFactory
 from tests.factories.partners import PartnerFactory, token_of
 from tests.partners.test_oauth import ask
 
+PARTS = ["outlets", "rates", "exchange", "contacts", "clients"]  # Of a partner's page.
+
 
 def run(*arguments):
     out = StringIO()
@@ -281,8 +283,7 @@ def test_the_house_stays_the_house_and_codes_stay(partner, client):
         "kind": "SPONSOR",
         "status": "INACTIVE",
         "currency": "EUR",
-        "outlets-TOTAL_FORMS": 0,
-        "outlets-INITIAL_FORMS": 0,
+        **{f"{each}-{count}_FORMS": 0 for each in PARTS for count in ("TOTAL", "INITIAL")},
     }
 
     for each in (house, partner):
