@@ -25,7 +25,8 @@ answer that is expected:
   among its answer's headers. `{{now}}` is the present instant, `{{now+P1D}}` one a day later.
 - Every page starts from the same small world: the programme as `manage.py bootstrap` makes it, the
   partner GROCER, the member 1000000016 with card 6275000000000017, and the promotion BASE, which
-  gives a point for each euro. A page that needs more makes it by its own examples.
+  gives a point for each euro; the plan CLUB with the benefit PARKING (also of the tier BASE), and the
+  voucher type FIVE, worth 5.00 for 500 points. A page that needs more makes it by its own examples.
 """
 
 import json
@@ -39,6 +40,7 @@ import pytest
 from members.models import Member
 from tests.conftest import Api
 from tests.factories.promotions import promotion
+from tests.factories.vouchers import BenefitFactory, PlanFactory, VoucherTypeFactory
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "api").glob("*.md"))
 SHOWING = [page for page in PAGES if "```http" in page.read_text()]
@@ -136,6 +138,9 @@ def callers(till, house, app, session_of, member):
     Member.objects.filter(pk=member.pk).update(number=NUMBER)
     member.refresh_from_db()
     promotion()
+    BenefitFactory(code="PARKING", tiers=["BASE"], quota=2)
+    PlanFactory(code="CLUB", benefits=["PARKING"])
+    VoucherTypeFactory(code="FIVE", stock=100)
     return {
         "till": till,
         "house": house,
