@@ -249,3 +249,20 @@ def test_an_erasure_leaves_no_name_in_the_ledger_or_the_outbox(house, ann):
         ledger = cursor.fetchone()[0]
     events = json.dumps(list(OutboxEvent.objects.values_list("payload", flat=True)))
     assert not [each for each in WHO if each in ledger + events]
+
+
+def test_the_statements_do_not_grow_with_what_there_was(house, statements):
+    def erased(lines):
+        member = MemberFactory()
+        for number in range(lines):
+            AliasFactory(member=member)
+            Card.objects.create(number=f"{member.number}{number}", member=member, issued_at=AT)
+            with transaction.atomic():
+                activity.record(member.pk, "CALLED", by=Actor.staff("boss"), at=AT)
+        statements.sent.clear()
+        assert erase(house, member).status_code == 200
+        return len(statements.sent)
+
+    erased(1)
+
+    assert erased(1) == erased(12)

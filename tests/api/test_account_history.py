@@ -151,3 +151,20 @@ def test_nobody_has_no_history(house):
     answer = house.get("/members/9999999999/history/")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "MEMBER_NOT_FOUND")
+
+
+def test_the_statements_do_not_grow_with_the_history(house, member, statements):
+    def page():
+        statements.sent.clear()
+        assert house.get(path(member)).status_code == 200
+        return len(statements.sent)
+
+    record(member, "A")
+    house.get(path(member))
+    few = page()
+    for number in range(20):
+        merged = MemberFactory()
+        record(merged, f"B{number}", till_of(PartnerFactory()))
+        Member.objects.filter(pk=merged.pk).update(stage="MERGED", merged_into=member)
+
+    assert page() == few == 4
