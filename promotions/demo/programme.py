@@ -6,10 +6,13 @@ from typing import Any
 import msgspec
 from django.db import connection
 
+from loyalty.caller import Actor
 from loyalty.models import Master, MasterEntity
+from members.ladder import Definition, Measure, Threshold, Window
 from partners.models import Outlet, Partner
 from promotions.demo import data
 from promotions.services.authoring import write_promotion
+from promotions.services.ladder import write_ladder
 
 PROMOTIONS: dict[str, dict[str, Any]] = {
     "BASE": {
@@ -135,6 +138,21 @@ def _load_categories(paths: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
         )
         ids[path[-1]] = made.pk
     return {path: ids[path[-1]] for path in paths}
+
+
+# By spend of the last three months: about a fifth of the households are silver, one in twenty gold.
+LADDER = Definition(
+    measure=Measure.SPEND,
+    window=Window.ROLLING_MONTHS,
+    months=3,
+    thresholds=(Threshold("SILVER", "750.00"), Threshold("GOLD", "1500.00")),
+    grace="P1M",
+)
+
+
+def load_ladder(*, at: datetime) -> None:
+    """Put the demo's ladder in effect from `at` on: purchases lift, reviews lower."""
+    write_ladder(LADDER, effective_from=at, at=at, by=Actor.system("demo"))
 
 
 def load_promotions(*, at: datetime) -> None:

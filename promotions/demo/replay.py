@@ -15,6 +15,7 @@ from partners.models import Partner
 from promotions.demo import data
 from promotions.demo.people import card_of
 from promotions.engine.basket import Basket, BasketLine, Product
+from promotions.services import tier_review
 from promotions.services.bulk import earn_many
 from promotions.services.earning import EarnRequest
 from promotions.services.returns import reverse_earn
@@ -49,6 +50,7 @@ def replay(
             _redeem_some(week, partner, at)
             _return_some(week, partner, at + timedelta(minutes=5))
             _settle(at + timedelta(minutes=10))
+            _review(at + timedelta(minutes=15))
         posted += new
     return posted
 
@@ -140,4 +142,11 @@ def _return_some(week: list[data.RawBasket], partner: Partner, at: datetime) -> 
 def _settle(at: datetime) -> None:
     after = 0
     while (chunk := settlement.settle_chunk(after=after, at=at)).last is not None:
+        after = chunk.last
+
+
+def _review(at: datetime) -> None:
+    """Let the week end with a review: who has spent less for a while loses the tier."""
+    after = 0
+    while (chunk := tier_review.review_chunk(after=after, at=at, everybody=False)).last is not None:
         after = chunk.last

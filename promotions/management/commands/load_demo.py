@@ -62,6 +62,7 @@ class Command(BaseCommand):
             programme.load_products()
             people.load_schema()
             programme.load_promotions(at=since)
+            programme.load_ladder(at=since)
         with _progress(console, "Enrolling households", total=HOUSEHOLDS) as count:
             members = people.load_members(partner, joined_at=since, on_progress=count)
         with console.status("Loading campaigns ..."), transaction.atomic():
