@@ -67,3 +67,23 @@ class MergeTouched(Conflict):
 
     def __init__(self, touched: list[dict[str, Any]]) -> None:
         super().__init__(f"{len(touched)} postings used what the merge moved.", touched=touched)
+
+
+class ReturnExceedsPurchase(Refused):
+    """More comes back than was bought less what came back before, or is refunded than was paid."""
+
+    code = "RETURN_EXCEEDS_PURCHASE"
+    title = "Return exceeds the purchase"
+
+    def __init__(self, message: str, *, line: int | None) -> None:
+        super().__init__(message, line=line)
+
+
+class EvaluationGone(Refused):
+    """The facts of the purchase were emptied, by retention or erasure."""
+
+    code = "TOO_OLD"
+    title = "Too long ago"
+
+    def __init__(self) -> None:
+        super().__init__("What the purchase was evaluated on is no longer kept.")

@@ -74,7 +74,7 @@ def post_redemption_reversal(
     if original.purpose == exchange.PURPOSE:
         exchange.take_back(original.pk, whole=points == left, reason=request.reason, at=posted_at)
     posting.load_lots(book, [entry.lot for entry in spent if entry.lot])
-    transaction = begin(book.book, _header(Kind.REDEMPTION_REVERSAL, original, request))
+    transaction = begin(book.book, header_of(Kind.REDEMPTION_REVERSAL, original, request))
     restored = restore(
         book.book,
         transaction,
@@ -88,7 +88,8 @@ def post_redemption_reversal(
     return finish(book.book, transaction), restored
 
 
-def _header(kind: Kind, original: TransactionRow, request: ReversalRequest) -> Header:
+def header_of(kind: Kind, original: TransactionRow, request: ReversalRequest) -> Header:
+    """Return what the books keep of a reversal beside its points."""
     return Header(
         kind=kind,
         partner_id=request.partner_id,
@@ -195,11 +196,11 @@ def post_earn_reversal(
     ).exists()
     if reversed_before:
         raise AlreadyReversed
-    transaction = begin(book.book, _header(Kind.EARN_REVERSAL, original, request))
+    transaction = begin(book.book, header_of(Kind.EARN_REVERSAL, original, request))
     settings = configuration(book.epoch)
     shortfalls: dict[tuple[int, str], int] = {}
     forgiven: dict[str, int] = {}
-    for family in families_of(book, _lot_ids(original)):
+    for family in families_of(book, lots_of_sale(original)):
         take_back_of(book.book, transaction, family, family.left)
         missing, lot = family.spent.takeable, family.root
         if not missing:
@@ -217,22 +218,25 @@ def post_earn_reversal(
     found = [Shortfall(kind, points, treated) for (kind, treated), points in shortfalls.items()]
     transaction.header.data = {
         "shortfall": [[each.point_type, each.points, each.treated] for each in found],
-        "lots": _reversed_by_lot(transaction, book.book.lots | book.away),
+        "lots": reversed_by_lot(transaction, book.book.lots | book.away),
         "forgiven": forgiven,
     }
     return finish(book.book, transaction), found
 
 
-def _lot_ids(original: TransactionRow) -> list[UUID]:
+def lots_of_sale(original: TransactionRow) -> list[UUID]:
+    """Return the lots that a sale gave, and those that its returns gave more."""
     row = execute(
-        "SELECT coalesce(array_agg(id ORDER BY seq), '{}') FROM ledger_lot"
-        " WHERE member_id = %s AND transaction_id = %s",
-        (original.member_id, original.pk),
+        "SELECT coalesce(array_agg(l.id ORDER BY l.version, l.seq), '{}')"
+        " FROM ledger_transaction t JOIN ledger_lot l ON l.transaction_id = t.id"
+        " WHERE t.id = %(id)s OR (t.original = %(id)s AND t.kind = 'RETURN')",
+        {"id": original.pk},
     )
     return list(row[0])
 
 
-def _reversed_by_lot(transaction: Transaction, lots: dict[UUID, Lot]) -> list[dict[str, object]]:
+def reversed_by_lot(transaction: Transaction, lots: dict[UUID, Lot]) -> list[dict[str, object]]:
+    """Return what a posting took back, by lot, as it is answered."""
     taken: dict[UUID, int] = {}
     for entry in transaction.entries:
         if entry.lot and entry.target is Bucket.REVERSED:
@@ -289,7 +293,8 @@ def families_of(book: LockedBook, lot_ids: list[UUID]) -> list[Family]:
         LEFT JOIN LATERAL (
             SELECT sum((t.data -> 'forgiven' ->> r.root::text)::bigint)::bigint AS forgiven
             FROM ledger_lot lot
-            JOIN ledger_transaction t ON t.original = lot.transaction_id
+            JOIN ledger_transaction given ON given.id = lot.transaction_id
+            JOIN ledger_transaction t ON t.original IN (given.id, given.original)
             WHERE lot.id = r.root AND t.data -> 'forgiven' ? r.root::text
         ) g ON true
         """,

@@ -102,6 +102,7 @@ class TransactionAnswer(Answer, kw_only=True):
     balances: list[BalanceAnswer]
     lots: list[LotAnswer] | msgspec.UnsetType = msgspec.UNSET
     shortfall: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+    kept: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     near_misses: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     rewards: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     coupons: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET

@@ -21,6 +21,7 @@ from loyalty.errors import LoyaltyError, ScopeMissing, ValidationFailed
 from loyalty.scopes import Scope
 from promotions.api.earning import earn_request, earned_answer
 from promotions.api.purchases import PurchaseBody
+from promotions.api.returns import ReturnBody, return_answer, return_request
 from promotions.services import batch, earning, returns
 
 BATCH_MAX = 100
@@ -29,7 +30,7 @@ BATCH_MAX = 100
 class ItemBody(Body, kw_only=True):
     """One posting: the operation's name and the body it takes alone."""
 
-    operation: Literal["earn", "redeem", "reverse-earn"]
+    operation: Literal["earn", "redeem", "return-items", "reverse-earn"]
     body: dict[str, Any]
 
 
@@ -54,11 +55,14 @@ class BatchAnswer(Answer, kw_only=True):
     items: list[ItemAnswer]
 
 
-Posting = earning.EarnRequest | redemption.RedemptionRequest | ReversalRequest
+Posting = (
+    earning.EarnRequest | redemption.RedemptionRequest | ReversalRequest | returns.ReturnRequest
+)
 _TOGETHER = (earning.EarnRequest, redemption.RedemptionRequest)
 _SCOPES = {
     "earn": Scope.POINTS_EARN,
     "redeem": Scope.POINTS_REDEEM,
+    "return-items": Scope.POINTS_REVERSE,
     "reverse-earn": Scope.POINTS_REVERSE,
 }
 
@@ -102,6 +106,9 @@ class BatchViewSet(ProgramViewSet):
         if item.operation == "redeem":
             wanted: RedemptionBody = _shaped(item.body, RedemptionBody)
             return redemption_request(wanted, self.caller, self.request_id)
+        if item.operation == "return-items":
+            items: ReturnBody = _shaped(item.body, ReturnBody)
+            return return_request(items, self.caller, self.request_id)
         back: ReversalBody = _shaped(item.body, ReversalBody)
         return reversal_request("reverse-earn", back, self.caller, self.request_id)
 
@@ -123,6 +130,10 @@ class BatchViewSet(ProgramViewSet):
                 spent = redemption.redeem_points(wanted, at=self.now())
                 answer = answer_of(spent.book, spent.transaction, spent.earlier, self.caller)
                 replayed = spent.earlier is not None
+            elif isinstance(wanted, returns.ReturnRequest):
+                kept = returns.return_items(wanted, at=self.now())
+                answer = return_answer(kept, self.caller)
+                replayed = kept.earlier is not None
             else:
                 back = returns.reverse_earn(wanted, at=self.now())
                 answer = answer_of(back.book, back.transaction, back.earlier, self.caller)

@@ -24,7 +24,7 @@ from loyalty.scopes import Scope
 from promotions.api.purchases import PurchaseBody, basket_of
 from promotions.engine.types import Evaluation as Outcome
 from promotions.models import Evaluation
-from promotions.queries import recompute
+from promotions.queries import awards_again, first_awards, recompute
 from promotions.services import earning, evaluation
 from promotions.services.snapshot import snapshot_of
 
@@ -147,11 +147,9 @@ def explain_stored(answer: TransactionAnswer, stored: Evaluation, settings: Conf
     if outcome is None:
         answer.explained = "INPUTS_GONE"
         return
-    again = [(a.version_id, a.line, a.type, a.points) for a in outcome.awards]
-    awards = stored.result["awards"]
-    first = [(a["version_id"], a["line"], a["type"], a["points"]) for a in awards]
-    answer.explained = "SAME" if again == first else "DIFFERS"
-    add_explanations(answer.awards, awards, outcome)
+    same = awards_again(outcome) == first_awards(stored.result)
+    answer.explained = "SAME" if same else "DIFFERS"
+    add_explanations(answer.awards, stored.result["awards"], outcome)
 
 
 def _totals(awards: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern] = [
     path("transactions/earn/", EarningViewSet.as_view({"post": "earn"})),
     path("transactions/evaluate/", EarningViewSet.as_view({"post": "evaluate"})),
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
+    path("transactions/return-items/", ReturnViewSet.as_view({"post": "return_items"})),
     path("transactions/batch/", BatchViewSet.as_view({"post": "run"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
     path("program/tiers/ladder/", LadderViewSet.as_view({"get": "versions", "put": "put"})),

@@ -35,15 +35,36 @@ def products_by_sku(skus: Iterable[str]) -> dict[str, Product]:
 class Inputs(msgspec.Struct):
     """The facts that an evaluation saw, as they were stored."""
 
-    purchase: Purchase
+    purchase: Purchase | None
     member: MemberFacts
     ceilings: dict[int, tuple[int | None, ...]] = {}
+
+
+def inputs_of(stored: dict[str, Any]) -> Inputs:
+    """Return stored inputs as the engine takes them; the keys of JSON are text."""
+    return msgspec.convert(stored, Inputs, str_keys=True)
 
 
 def recompute(row: Evaluation, snapshot: Snapshot) -> Outcome | None:
     """Evaluate a stored purchase again, with explanations; None if its facts were emptied."""
     if row.inputs is None:
         return None
-    inputs = msgspec.convert(row.inputs, Inputs)
+    inputs = inputs_of(row.inputs)
+    if inputs.purchase is None:  # A return that left nothing deserves nothing.
+        return Outcome((), ())
     ceilings = inputs.ceilings
     return evaluate(inputs.purchase, inputs.member, snapshot, ceilings=ceilings, explain=True)
+
+
+def first_awards(result: dict[str, Any]) -> list[tuple[int, int | None, str, int]]:
+    """Return the awards of a stored result as its evaluation gave them: version, line, points.
+
+    A return's result has the difference that was posted, and what the kept items deserved.
+    """
+    awards = result.get("deserved", result["awards"])
+    return [(a["version_id"], a["line"], a["type"], a["points"]) for a in awards]
+
+
+def awards_again(outcome: Outcome) -> list[tuple[int, int | None, str, int]]:
+    """Return the awards of a recomputed evaluation, to be held against the first ones."""
+    return [(a.version_id, a.line, a.type, a.points) for a in outcome.awards]

@@ -120,12 +120,12 @@ def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
         _cards(references),
         _products(requests),
         set(known),  # type: ignore[arg-type]  # the filter leaves no reference out
-        _members(books, requests),
+        _members(books, requests, at),
     )
 
 
 def _members(
-    books: Mapping[int, LockedBook], requests: Sequence[Request | None]
+    books: Mapping[int, LockedBook], requests: Sequence[Request | None], at: datetime
 ) -> dict[int, Known]:
     """Return what promotions ask of the members, as it stands under their locks."""
     instants = {r.basket.occurred_at for r in requests if isinstance(r, EarnRequest)}
@@ -133,7 +133,7 @@ def _members(
         return {}
     settings = configuration(next(iter(books.values())).epoch)
     asked = asked_of(settings, snapshot_of(settings), instants)
-    return facts.read_many(books, asked) if asked else {}
+    return facts.read_many(books, asked, at=at) if asked else {}
 
 
 def _claim_budgets(unit: _Unit, requests: Sequence[Request | None]) -> None:

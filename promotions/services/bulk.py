@@ -43,7 +43,7 @@ def earn_many(
     settings = configuration(next(iter(books.values())).epoch)
     snapshot = snapshot_of(settings)
     asked = asked_of(settings, snapshot, {request.basket.occurred_at for request in wanted})
-    members = facts.read_many(owners, asked) if asked else {}
+    members = facts.read_many(owners, asked, at=last) if asked else {}
     days = [tiering.local_day(request.basket.occurred_at, settings) for request in wanted]
     ladder = standings.standings_of(books.values(), settings, first_day=min(days))
     till, records = Till(), []

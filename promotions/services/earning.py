@@ -89,7 +89,7 @@ def earn(request: EarnRequest, *, at: datetime) -> Earned:
                 at=at,
                 occurred_at=request.basket.occurred_at,
             ),
-            *facts.alongside(request.member, wanted),
+            *facts.alongside(request.member, wanted, at=at),
         ],
     )
     if earlier := posting.replayed(book, request.digest):

@@ -62,7 +62,7 @@ def evaluate_basket(
 
     if book is not None:
         asked = asked_of(settings, snapshot, [basket.occurred_at])
-        known = read_known(book.book.member_id, asked) if asked else Known.nothing()
+        known = read_known(book.book.member_id, asked, at=at) if asked else Known.nothing()
         facts = facts_of(
             book,
             known,

@@ -1,6 +1,6 @@
 """What evaluations ask of a member, read beside the lock: one function, in one SQL function."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -80,11 +80,15 @@ def asked(snapshot: Snapshot, days: Iterable[date], *, carries: bool) -> dict[st
     }
 
 
-def alongside(member: Mapping[str, Any], wanted: dict[str, Any] | None) -> list[Alongside]:
+def alongside(
+    member: dict[str, Any], wanted: dict[str, Any] | None, *, at: datetime
+) -> list[Alongside]:
     """Return the query for a member's facts, to go with the locking statement."""
     if wanted is None:
         return []
-    return [Alongside("promotions_facts", msgspec.json.encode({"member": member, **wanted}))]
+    return [
+        Alongside("promotions_facts", msgspec.json.encode({"member": member, "at": at, **wanted}))
+    ]
 
 
 def known(book: OpenBook, wanted: dict[str, Any] | None, read_for: dict[str, Any] | None) -> Known:
@@ -97,23 +101,26 @@ def known(book: OpenBook, wanted: dict[str, Any] | None, read_for: dict[str, Any
         return Known.nothing()
     text = book.facts.get("promotions_facts") if wanted == read_for else None
     if text is None:
-        return read_known(book.book.member_id, wanted)
+        assert book.book.posted_at is not None
+        return read_known(book.book.member_id, wanted, at=book.book.posted_at)
     return _known(text)
 
 
-def read_known(member_id: int, wanted: dict[str, Any]) -> Known:
+def read_known(member_id: int, wanted: dict[str, Any], *, at: datetime) -> Known:
     """Return what is known of a member whose book is locked, or only read. One statement."""
-    asked_of = msgspec.json.encode({"member": {"id": member_id}, **wanted}).decode()
+    asked_of = msgspec.json.encode({"member": {"id": member_id}, "at": at, **wanted}).decode()
     return _known(execute("SELECT promotions_facts(%s::jsonb)::text", (asked_of,))[0])
 
 
-def read_many(member_ids: Iterable[int], wanted: dict[str, Any]) -> dict[int, Known]:
+def read_many(
+    member_ids: Iterable[int], wanted: dict[str, Any], *, at: datetime
+) -> dict[int, Known]:
     """Return what is known of several members whose books are locked. One statement."""
     row = execute(
         "SELECT json_object_agg(id, promotions_facts("
         "jsonb_build_object('member', jsonb_build_object('id', id)) || %s::jsonb))::text"
         " FROM unnest(%s::bigint[]) AS m (id)",
-        (msgspec.json.encode(wanted).decode(), sorted(set(member_ids))),
+        (msgspec.json.encode({"at": at, **wanted}).decode(), sorted(set(member_ids))),
     )
     rows = msgspec.json.decode(row[0] or "{}", type=dict[int, _Row])
     return {member: _of_row(each) for member, each in rows.items()}

@@ -1,23 +1,61 @@
-"""Taking an earn back."""
+"""Taking an earn back, whole or by the items that were returned."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from ledger.kernel.book import Kind
-from ledger.queries.books import Lots
-from ledger.queries.configuration import configuration
+import msgspec
+from django.db import connection
+
+from ledger.kernel.book import Kind, Transaction, begin, finish
+from ledger.kernel.postings import grant
+from ledger.models import Transaction as TransactionRow
+from ledger.queries.books import Earlier, Lots
+from ledger.queries.configuration import Configuration, configuration
 from ledger.services import posting
 from ledger.services.originals import original_of
-from ledger.services.posting import Find
-from ledger.services.reversal import ReversalRequest, Reversed, post_earn_reversal
+from ledger.services.posting import Alongside, Find, LockedBook
+from ledger.services.reversal import (
+    ReversalRequest,
+    Reversed,
+    Shortfall,
+    header_of,
+    post_earn_reversal,
+    reversed_by_lot,
+)
+from ledger.services.sale import take_of_sale
+from loyalty.errors import FieldError, ValidationFailed
 from loyalty.services.use_case import use_case
+from promotions.engine import ENGINE_VERSION
+from promotions.engine.evaluate import evaluate
+from promotions.engine.money import to_minor
+from promotions.engine.periods import start_of
+from promotions.engine.returns import Exceeds, Returned, Wanted, kept, refunds, together
+from promotions.engine.types import Award, Evaluation, Purchase
+from promotions.errors import ReturnExceedsPurchase
 from promotions.services import overrides, standings, tiering
+from promotions.services.awarding import award_row, dated_awards, grants_of
+from promotions.services.earning import stored_result
+from promotions.services.sales import (
+    Counted,
+    Granted,
+    Sale,
+    changes,
+    sale_of,
+    used_by_sale,
+)
+from promotions.services.snapshot import snapshot_of
+from promotions.services.standings import Standing
 
 
 @use_case
 def reverse_earn(request: ReversalRequest, *, at: datetime) -> Reversed:
     """Take a whole earn back: the mirror of its lots; works in every stage.
 
-    The measures of the sale's day are lowered, and a tier that it led to goes.
+    What it used up of limits and budgets goes back to the periods it was claimed from, also of
+    promotions that have ended. The measures of the sale's day are lowered, and a tier that it led
+    to goes. Of a sale that was returned in part, the rest.
 
     :raises TransactionNotFound: if the earn is not here or not the caller's.
     :raises AlreadyReversed: if it was taken back before.
@@ -30,10 +68,264 @@ def reverse_earn(request: ReversalRequest, *, at: datetime) -> Reversed:
         return Reversed(book, None, earlier=earlier)
     posting.settle(book)
     transaction, shortfall = post_earn_reversal(book, original, request)
-    settings = configuration(book.epoch)
-    standing = standings.standing_of(book, settings)
-    overrides.catch_up(standing, book)
-    counted = tiering.negative(tiering.standing_counted(original, settings))
+    standing = standing_for(book)
+    counted = tiering.negative(tiering.standing_counted(original, standing.settings))
     tiering.count_return(standing, book, transaction, original, counted)
-    posting.write(book, alongside=standings.record_of([standing]))
+    freed = freeing(used_by_sale(original), {}, book.book.member_id)
+    posting.write(book, alongside=[*freed, *standings.record_of([standing])])
     return Reversed(book, transaction, shortfall=tuple(shortfall))
+
+
+def standing_for(book: LockedBook) -> Standing:
+    """Return where the book's member stands now."""
+    standing = standings.standing_of(book, configuration(book.epoch))
+    overrides.catch_up(standing, book)
+    return standing
+
+
+def freeing(
+    before: Mapping[Counted, int],
+    after: Mapping[Counted, int],
+    member_id: int,
+    evaluations: Sequence[dict[str, Any]] = (),
+) -> list[Alongside]:
+    """Return what stores a return's evaluation, and frees what is no longer used up."""
+    counts, unused = changes(before, after, member_id)
+    if not (counts or unused or evaluations):
+        return []
+    document = {"evaluations": evaluations, "counts": counts, "unused": unused}
+    return [Alongside("promotions_record", msgspec.json.encode(document))]
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnLine:
+    """A line that comes back: quantity in ten-thousandths; the refund as decimal text, if said."""
+
+    line: int
+    quantity: int
+    amount: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnRequest:
+    """Items that come back of an earlier purchase. A quantity of 0 only adjusts the price."""
+
+    reversal: ReversalRequest
+    lines: tuple[ReturnLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedItems:
+    """A return that was posted, or (`earlier`) had been before; `result` is what is stored of it.
+
+    `result["awards"]` are differences by promotion version and point type.
+    """
+
+    book: LockedBook
+    transaction: Transaction | None
+    result: dict[str, Any]
+    earlier: Earlier | None = None
+
+
+@use_case
+def return_items(request: ReturnRequest, *, at: datetime) -> ReturnedItems:
+    """Take back what a purchase earned on items that were returned; works in every stage.
+
+    What the member keeps is evaluated with the versions, tier and facts of the sale, and at most
+    what its limits and budgets granted; the difference to what the books hold for the sale is
+    posted. So in whatever order and parts items come back, the end is the same.
+
+    :raises TransactionNotFound: if the earn is not here or not the caller's.
+    :raises AlreadyReversed: if the whole earn was taken back before.
+    :raises ReturnExceedsPurchase: if more comes back than is left, or is refunded than was paid.
+    :raises EvaluationGone: if the facts of the sale are no longer kept.
+    :raises ReversalRefused: if points were spent and their type's policy is REFUSE.
+    """
+    reversal = request.reversal
+    original = original_of(reversal.original, Kind.EARN)
+    find = Find(reversal.partner_id, Kind.RETURN, reversal.reference)
+    book = posting.lock({"id": original.member_id}, at=at, find=find, lots=Lots.ALL)
+    if earlier := posting.replayed(book, reversal.digest):
+        return ReturnedItems(book, None, stored_result(earlier.id), earlier=earlier)
+    posting.settle(book)
+    standing = standing_for(book)
+    drafted = post_return(book, original, request, standing)
+    posting.write(book, alongside=[*drafted.alongside, *standings.record_of([standing])])
+    return ReturnedItems(book, drafted.transaction, drafted.result)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedReturn:
+    """A return's draft, what is stored of it, and what stores it with the write."""
+
+    transaction: Transaction
+    result: dict[str, Any]
+    alongside: list[Alongside]
+
+
+def post_return(
+    book: LockedBook, original: TransactionRow, request: ReturnRequest, standing: Standing
+) -> DraftedReturn:
+    """Draft one return on a locked and settled book; a step. The refusals of `return_items`."""
+    assert connection.in_atomic_block
+    posting.write(book)  # What was just settled counts: the entries are read again below.
+    settings = configuration(book.epoch)
+    sale = sale_of(original)
+    returned = settled_refunds(sale, request.lines)
+    left = kept(sale.purchase, together([*sale.returned.values(), *returned]))
+    snapshot = snapshot_of(settings)
+    ceilings = Granted(sale, snapshot)
+    deserved = Evaluation((), ())
+    if left is not None:
+        deserved = evaluate(left, sale.member, snapshot, ceilings=ceilings)
+    transaction = begin(book.book, header_of(Kind.RETURN, original, request.reversal))
+    differences, shortfall = _post_difference(book, transaction, sale, deserved, settings)
+    transaction.header.data = {**(transaction.header.data or {}), "returned": returned}
+    finish(book.book, transaction)
+    counted = _counted(sale, left, differences, settings)
+    tiering.count_return(standing, book, transaction, original, counted)
+    used = _used(sale, deserved)
+    result = {
+        "awards": differences,
+        "deserved": [msgspec.structs.asdict(award) for award in deserved.awards],
+        "near_misses": [],
+        "coupons": [],
+        "uses": _freed(sale, used),
+        "shortfall": [[each.point_type, each.points, each.treated] for each in shortfall],
+        "kept": {"lines": _kept_lines(sale.purchase, left)},
+    }
+    evaluation = {
+        "transaction_id": transaction.id,
+        "member_id": book.book.member_id,
+        "inputs": {"purchase": left, "member": sale.member, "ceilings": ceilings.told},
+        "result": result,
+        "engine_version": ENGINE_VERSION,
+    }
+    alongside = freeing(sale.used, used, book.book.member_id, [evaluation])
+    return DraftedReturn(transaction, result, alongside)
+
+
+def settled_refunds(sale: Sale, lines: Sequence[ReturnLine]) -> list[Returned]:
+    """Return what comes back of a sale, with the refund of each line.
+
+    :raises ReturnExceedsPurchase: if it is more than is left.
+    :raises ValidationFailed: if an amount has more places than the currency of the sale.
+    """
+    currency = sale.purchase.sent_in or sale.purchase.currency
+    wanted = []
+    for place, each in enumerate(lines):
+        try:
+            refund = to_minor(each.amount, currency) if each.amount is not None else None
+        except ValueError as error:
+            pointer = f"/lines/{place}/amount"
+            raise ValidationFailed([FieldError(pointer, "OUT_OF_RANGE", f"{error}.")]) from None
+        wanted.append(Wanted(each.line, each.quantity, refund))
+    try:
+        return refunds(sale.purchase, sale.returned, wanted)
+    except Exceeds as error:
+        line = lines[error.place].line if error.place is not None else None
+        raise ReturnExceedsPurchase(str(error), line=line) from None
+
+
+def _post_difference(
+    book: LockedBook,
+    transaction: Transaction,
+    sale: Sale,
+    deserved: Evaluation,
+    settings: Configuration,
+) -> tuple[list[dict[str, Any]], list[Shortfall]]:
+    """Take back what is no longer deserved, and give what now is; return the differences."""
+    points: dict[tuple[int, str], int] = {}
+    for award in deserved.awards:
+        key = (award.version_id, award.type)
+        points[key] = points.get(key, 0) + award.points
+    differences, less, more = [], {}, []
+    versions = snapshot_of(settings).by_id
+    for key in sorted(sale.held.keys() | points.keys()):
+        change = points.get(key, 0) - sale.held.get(key, 0)
+        if not change:
+            continue
+        version, kind = versions[key[0]], key[1]
+        definition = version.definition
+        award = Award(
+            version.id,
+            version.promotion,
+            version.number,
+            None,
+            kind,
+            change,
+            definition.pending,
+            version.expiry,
+        )
+        occurred_at = sale.purchase.occurred_at
+        [dated] = dated_awards([award], occurred_at, transaction.posted_at, settings)
+        differences.append(award_row(dated))
+        if change < 0:
+            less[(version.id, settings.point_type(kind).id)] = -change
+        else:
+            more.append(dated)
+    shortfall, forgiven = take_of_sale(book, transaction, sale.original, less, settings)
+    grant(book.book, transaction, grants_of(more, sale.original.partner_id, settings))
+    transaction.header.data = {
+        "shortfall": [[each.point_type, each.points, each.treated] for each in shortfall],
+        "lots": reversed_by_lot(transaction, book.book.lots | book.away),
+        "forgiven": forgiven,
+    }
+    return differences, shortfall
+
+
+def _counted(
+    sale: Sale,
+    left: Purchase | None,
+    differences: Sequence[Mapping[str, Any]],
+    settings: Configuration,
+) -> tiering.Counted:
+    """Return what a return takes from the measures of the sale's day; below zero."""
+    if left is None:
+        return tiering.negative(tiering.standing_counted(sale.original, settings))
+    before = kept(sale.purchase, sale.returned)
+    points: dict[str, int] = {}
+    for each in differences:
+        key = str(settings.point_type(each["type"]).id)
+        points[key] = points.get(key, 0) + each["points"]
+    return tiering.Counted(
+        day=tiering.local_day(sale.purchase.occurred_at, settings),
+        points={key: amount for key, amount in points.items() if amount},
+        spend=_spent(left) - _spent(before),
+    )
+
+
+def _spent(purchase: Purchase | None) -> int:
+    lines = purchase.lines if purchase else ()
+    return sum(max(0, line.net - line.refunded) for line in lines if not line.gone)
+
+
+def _used(sale: Sale, deserved: Evaluation) -> dict[Counted, int]:
+    """Return what the sale now uses up, in the periods that it was claimed from."""
+    used: dict[Counted, int] = {}
+    for use in deserved.uses:
+        start = start_of(use.period, sale.purchase.local.date())
+        key = Counted(use.promotion, use.per, use.period, start, use.measure)
+        used[key] = used.get(key, 0) + use.amount
+    return used
+
+
+def _freed(sale: Sale, used: Mapping[Counted, int]) -> list[dict[str, Any]]:
+    """Return by how much the return changes what is used up, as it is stored."""
+    rows = []
+    for key in sorted(sale.used.keys() | used.keys(), key=str):
+        change = used.get(key, 0) - sale.used.get(key, 0)
+        if change:
+            row = {"version_id": 0, "place": -1, **msgspec.structs.asdict(key), "amount": change}
+            rows.append(row)
+    return rows
+
+
+def _kept_lines(purchase: Purchase, left: Purchase | None) -> list[dict[str, Any]]:
+    """Return what is kept of each line: in ten-thousandths of a piece, and in minor units."""
+    lines = left.lines if left else ()
+    return [
+        {"line": line.number, "quantity": line.quantity, "amount": max(0, line.net - line.refunded)}
+        for line in lines
+        if not line.gone
+    ]

@@ -1,8 +1,8 @@
 -- What promotions ask of a member, read in the statement that locks the book. VOLATILE, so that it
 -- reads in a later snapshot than the lock: counters stand as the lock found them.
 --
--- p_asked: {"member": a reference, "segments": [codes], "profile": bool, "attributes": [keys],
---           "periods": [[period, start], ...], "at": the instant that segments are asked for}.
+-- p_asked: {"member": a reference, "segments": [codes] or null for all, "profile": bool,
+--           "attributes": [keys], "periods": [[period, start], ...], "at": the instant of posting}.
 -- Only what is asked for is read and answered.
 CREATE OR REPLACE FUNCTION promotions_facts(p_asked jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE AS $$
@@ -11,6 +11,7 @@ DECLARE
     v_profile json;
     v_segments json;
     v_counters json;
+    v_now timestamptz := (p_asked ->> 'at')::timestamptz;
 BEGIN
     IF (p_asked ->> 'profile')::boolean THEN
         SELECT json_build_object(
@@ -20,6 +21,11 @@ BEGIN
                  WHERE p_asked -> 'attributes' ? key), '{}'))
         INTO v_profile FROM members_member m WHERE m.id = v_id;
     END IF;
+    -- Null asks for all of them: a condition may look at any.
+    SELECT json_agg(s.code ORDER BY s.code) INTO v_segments
+    FROM members_segmentmember m JOIN members_segment s ON s.id = m.segment_id
+    WHERE m.member_id = v_id AND s.active AND (m.until IS NULL OR m.until > v_now)
+      AND (p_asked -> 'segments' = 'null' OR p_asked -> 'segments' ? s.code);
     IF jsonb_array_length(p_asked -> 'periods') > 0 THEN
         SELECT json_agg(json_build_array(c.promotion, c.period, c.start, c.measure, c.amount))
         INTO v_counters

@@ -97,6 +97,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "occurred_at": NOW,
         "reason": "Back.",
     },
+    "/transactions/return-items/": {
+        "original": {"id": ID},
+        "reference": "RI",
+        "occurred_at": NOW,
+        "lines": [{"line": 1, "quantity": "1", "amount": "0.50"}],
+        "reason": "Back.",
+    },
     "/transactions/batch/": {
         "items": [
             {"operation": "earn", "body": {"member": MEMBER, "reference": "B", "occurred_at": NOW}}

@@ -3,10 +3,24 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from promotions.engine.basket import BasketLine
-from tests.promotions.test_engine import BASE, PER_EURO, TWICE, basket, made, points, version
+from promotions.engine.evaluate import evaluate
+from promotions.engine.returns import Wanted, kept, refunds, together
+from promotions.engine.snapshot import Snapshot
+from promotions.engine.types import PIECE
+from tests.promotions.test_engine import (
+    BASE,
+    MEMBER,
+    PER_EURO,
+    TWICE,
+    basket,
+    made,
+    points,
+    version,
+)
 from tests.promotions.test_engine import purchase as purchase_of_nets
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
@@ -76,3 +90,34 @@ def test_limits_and_multipliers_go_together_as_the_page_says(limit, multiply, ba
 
     by_promotion = [found.get((code, 1), 0) for code in ("P01", "P02")]
     assert [*by_promotion, sum(by_promotion)] == [int(base), int(extra), int(total)]
+
+
+@pytest.mark.parametrize(("measure", "left", "then", "expected"), table("Measure"))
+def test_what_is_left_of_a_limit_bounds_as_the_page_says(measure, left, then, expected):
+    limit = {"per": "MEMBER", "period": "DAY", "measure": measure, "at_most": 1000, "then": then}
+    limited = version(award={"kind": "FIXED", "type": "PTS", "points": 100}, limits=[limit])
+
+    found = evaluate(purchase_of_nets(500), MEMBER, Snapshot([limited]), ceilings={1: (int(left),)})
+
+    assert sum(award.points for award in found.awards) == int(expected)
+
+
+@pytest.mark.parametrize(("back", "keeps", "expected"), table("Comes back"))
+def test_what_is_kept_is_evaluated_as_the_page_says(back, keeps, expected):
+    bought = purchase_of_nets(1000, 2500)
+    three = msgspec.structs.replace(bought.lines[0], quantity=3 * PIECE)
+    bought = msgspec.structs.replace(bought, lines=(three, bought.lines[1]))
+    returned = []
+    if found := re.fullmatch(r"(\d) of line (\d)(?: for (\S+))?", back):
+        refund = round(float(found[3]) * 100) if found[3] else None
+        wanted = [Wanted(int(found[2]), int(found[1]) * PIECE, refund)]
+        returned = refunds(bought, {}, wanted)
+    bonus = {"kind": "FIXED", "type": "PTS", "points": 100}
+    versions = Snapshot([version(1), version(2, award=bonus, minimum={"amount": "30.00"})])
+
+    left = kept(bought, together(returned))
+
+    nets = [0 if line.gone else line.net - line.refunded for line in left.lines]
+    assert " + ".join(f"{net / 100:.2f}" for net in nets) == keeps
+    given = evaluate(left, MEMBER, versions).awards
+    assert sum(award.points for award in given) == int(expected)

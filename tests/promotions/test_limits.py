@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ledger.services import posting
 from ledger.services.posting import lock
-from members.models import Member
+from members.models import Member, Segment, SegmentMember
 from promotions.engine.periods import start_of
 from promotions.models import BudgetSlot, Evaluation, EventType, LimitCounter
 from promotions.services.awarding import recording
@@ -264,3 +264,22 @@ def test_a_budget_has_its_slots_once(till, purchase):
         cursor.execute("SELECT count(*), count(DISTINCT slot) FROM promotions_budgetslot")
         assert cursor.fetchone() == (16, 16)
     assert rest() == 900
+
+
+def test_a_segment_counts_while_the_member_is_in_it_and_it_is_active(till, purchase, member, now):
+    static = Segment.objects.create(code="VIP", name="VIP", created_at=now)
+    promotion(award=FIXED, audience={"segments": ["VIP"]})
+    row = {"segment": static, "member": member, "since": now}
+
+    def earn():
+        return earned(till.post(EARN, purchase()))
+
+    assert earn() == 0
+    SegmentMember.objects.create(**row, until=now + timedelta(hours=1))
+    assert earn() == 100
+    assert Evaluation.objects.latest("transaction_id").inputs["member"]["segments"] == ["VIP"]
+    SegmentMember.objects.update(until=now - timedelta(hours=1))
+    assert earn() == 0
+    SegmentMember.objects.update(until=None)
+    Segment.objects.update(active=False)
+    assert earn() == 0
