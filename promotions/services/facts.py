@@ -9,6 +9,7 @@ import msgspec
 
 from ledger.queries.books import OpenBook, execute
 from ledger.services.posting import Alongside
+from members.queries.providers import in_stored_form
 from promotions.engine.periods import PERIODS, start_of
 from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import MemberFacts, Purchase, Use
@@ -86,9 +87,8 @@ def alongside(
     """Return the query for a member's facts, to go with the locking statement."""
     if wanted is None:
         return []
-    return [
-        Alongside("promotions_facts", msgspec.json.encode({"member": member, "at": at, **wanted}))
-    ]
+    question = {"member": in_stored_form(member), "at": at, **wanted}
+    return [Alongside("promotions_facts", msgspec.json.encode(question))]
 
 
 def known(book: OpenBook, wanted: dict[str, Any] | None, read_for: dict[str, Any] | None) -> Known:

@@ -18,6 +18,7 @@ from ledger.queries.tiers import Facts, Override, ask, decode_facts, read_facts
 from ledger.services import posting
 from ledger.services.posting import Alongside, LockedBook
 from members.ladder import Days, Definition, Held, Ladder, Measure, window_of
+from members.queries.providers import in_stored_form
 from promotions.services.awarding import Record, recording
 from promotions.services.budgets import Till
 
@@ -115,16 +116,18 @@ def beside_lock(
     """Return the query for a member's standing, to go with the locking statement of a sale."""
     days = [each.astimezone(settings.zone).date() for each in (at, occurred_at)]
     question = ask(settings, settings.ladder(at), at=at, days=days)
-    question["member"] = member
+    question["member"] = in_stored_form(member)
     return Alongside("ledger_tier_facts_of", msgspec.json.encode(question))
 
 
 def standing_of(book: LockedBook, settings: Configuration) -> Standing:
     """Return the standing that was read beside a book's lock; reads it if none was."""
     answer = book.facts.get("ledger_tier_facts_of")
-    if answer is None:
+    found = decode_facts(answer) if answer is not None else []
+    # A merge may have finished while the lock was waited for: then it was read of somebody else.
+    if not found or found[0].member_id != book.member.id:
         return standings_of([book], settings)[book.member.id]
-    return _standing(book, decode_facts(answer)[0], settings)
+    return _standing(book, found[0], settings)
 
 
 def standings_of(

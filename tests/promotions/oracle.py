@@ -74,7 +74,8 @@ def _allowed(version, purchase, member):
     audience = version.definition.audience
     if version.definition.trigger != purchase.trigger:
         return False
-    if member is None and not audience.guests:
+    counts_members = any(limit.per == "MEMBER" for limit in version.definition.limits)
+    if member is None and (not audience.guests or counts_members):
         return False
     held = set(member.segments) if member else set()
     if audience.segments and not held & set(audience.segments):

@@ -16,6 +16,7 @@ from promotions.services.budgets import Till
 from promotions.services.occasions import Occasion, post_bonus
 from tests.factories.ledger import balance
 from tests.factories.promotions import promotion
+from tests.factories.segments import SegmentFactory
 
 EARN = "/transactions/earn/"
 pytestmark = pytest.mark.usefixtures("member")
@@ -237,6 +238,8 @@ def test_the_contracts_own_example_can_be_saved_and_goes_live(member, partner):
                               "lines": [{"line": 1, "sku": "9", "category": "COFFEE", "quantity": "2", "amount": "12.99"}]},
                    "member": {"tier": "GOLD"}, "points": [{"type": "PTS", "points": 12}]}],
     }  # fmt: skip
+
+    SegmentFactory(code="CAMPAIGN-8")
 
     version = promotion("COFFEE", **content)
 
