@@ -15,6 +15,7 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
         ("Aliases", "alternate_email", "members_alias"),
         ("Released aliases", "hourglass_bottom", "members_releasedalias"),
         ("Tiers", "military_tech", "members_tier"),
+        ("Ladder", "stairs", "members_ladderversion"),
         ("Segments", "groups", "members_segment"),
         ("What stages allow", "rule", "members_stagepermission"),
     ],

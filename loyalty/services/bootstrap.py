@@ -25,6 +25,7 @@ GROUPS = {
         "vouchers.*",
         "members.view_*",
         "members.*_tier",
+        "members.add_ladderversion",
         "members.*_segment",
         "members.*_stagepermission",
         "members.*_cardrange",

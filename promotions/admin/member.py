@@ -165,7 +165,7 @@ class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
     list_select_related = ["tier"]
     search_fields = ["number", "last_name", "=email", "=phone", "cards__number"]
     inlines = [CardInline, AliasInline]
-    actions_detail = ["merge", "unmerge", "close", *SIGN_IN_ACTIONS, "erase"]
+    actions_detail = ["give_tier", "merge", "unmerge", "close", *SIGN_IN_ACTIONS, "erase"]
     actions_list = ["move_many"]
     show_full_result_count = False
 

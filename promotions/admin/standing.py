@@ -3,15 +3,11 @@
 Each shows first what it would do; what is confirmed goes through the services of the API.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action
@@ -28,12 +24,13 @@ from ledger.services import stage as stages_service
 from ledger.services.stage import Wanted
 from ledger.tasks import start_stage_change
 from loyalty.caller import Actor
-from loyalty.errors import LoyaltyError
 from members import stages
-from members.models import Member
+from members.models import Member, Tier
+from promotions.admin.confirmed import ConfirmedPages
 from promotions.admin.tables import table
 from promotions.services import merging
 from promotions.services.merging import Merged, MergeRequest, UnmergeRequest
+from promotions.services.tier_override import TierRequest, give_tier
 
 NUMBERS_MAX = 1_000
 STATES = ("available", "pending", "locked", "debt")
@@ -50,6 +47,19 @@ class MergeForm(ReasonForm):
 
     into = forms.CharField(
         max_length=20, label="Number of the survivor", widget=UnfoldAdminTextInputWidget()
+    )
+
+
+class TierForm(ReasonForm):
+    """Which tier is given, and until when."""
+
+    tier = forms.ModelChoiceField(
+        Tier.objects.order_by("rank"), to_field_name="code", widget=UnfoldAdminSelectWidget()
+    )
+    until = forms.SplitDateTimeField(
+        required=False,
+        widget=UnfoldAdminSplitDateTimeWidget(),
+        help_text="Empty: until further notice.",
     )
 
 
@@ -94,7 +104,7 @@ class MassForm(ReasonForm):
         )
 
 
-class StandingActions:
+class StandingActions(ConfirmedPages):
     """The actions of a member's page, and of the list, that change who is a member and how."""
 
     def has_standing_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -169,6 +179,40 @@ class StandingActions:
             back=_page_of(member),
         )
 
+    @action(description="Give a tier", permissions=["tier"], url_path="tier")
+    def give_tier(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for tier, end and reason, then let it hold whatever the rules say."""
+        member = self._member(request, object_id)
+        now, by = timezone.now(), Actor.staff(request.user.get_username())
+
+        def wanted(form: Any) -> TierRequest:
+            given = form.cleaned_data
+            return TierRequest(
+                member={"number": member.number},
+                tier=given["tier"].code,
+                starts_at=None,
+                ends_at=given["until"],
+                reason=given["reason"],
+                by=by,
+            )
+
+        return self._page(
+            request,
+            TierForm,
+            preview=lambda form: (
+                f"Member {member.number} goes from {member.tier} to {wanted(form).tier}."
+            ),
+            confirm=lambda form: give_tier(wanted(form), at=now),
+            title=f"Give member {member.number} a tier",
+            text="It holds until its end, whatever the rules say; then they decide again.",
+            verb="Give it",
+            back=_page_of(member),
+        )
+
+    def has_tier_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether a person of the staff may give tiers by hand."""
+        return request.user.has_perm("members.change_tier")
+
     @action(description="Change the stage of many", permissions=["standing"], url_path="stages")
     def move_many(self, request: HttpRequest) -> HttpResponse:
         """Ask whom and where, show how many fit, then start the job."""
@@ -195,43 +239,6 @@ class StandingActions:
         if member is None:
             raise PermissionDenied
         return member
-
-    def _page(
-        self,
-        request: HttpRequest,
-        form_class: type[forms.Form],
-        *,
-        preview: Callable[[Any], str],
-        confirm: Callable[[Any], Any],
-        back: str,
-        initial: dict[str, Any] | None = None,
-        **context: str,
-    ) -> HttpResponse:
-        """Show a form; with it sent, what it would do; with that confirmed, do it in one unit."""
-        page: Any = self
-        form = form_class(request.POST or None, initial=initial)
-        shown = ""
-        if request.method == "POST" and form.is_valid():
-            try:
-                if "confirm" in request.POST:
-                    with transaction.atomic():
-                        confirm(form)
-                    page.message_user(request, "Done.", messages.SUCCESS)
-                    return redirect(back)
-                shown = preview(form)
-            except LoyaltyError as refusal:
-                page.message_user(request, refusal.detail, messages.ERROR)
-        return render(
-            request,
-            "promotions/standing.html",
-            {
-                **page.admin_site.each_context(request),
-                **context,
-                "form": form,
-                "preview": shown,
-                "back": back,
-            },
-        )
 
 
 def _page_of(member: Member) -> str:
