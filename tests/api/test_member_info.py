@@ -69,6 +69,29 @@ def info(api, member, **query):
     return answer.json()
 
 
+PROFILE = {
+    "first_name": "Ann",
+    "last_name": "Lee",
+    "birth_date": "1990-02-03",
+    "email": "ann@example.org",
+    "email_confirmed_at": "2026-11-23T12:00:00Z",
+    "phone": "+43660123456",
+    "phone_confirmed_at": None,
+    "address": {"city": "Vienna"},
+    "language": "en",
+    "attributes": {"household": 3},
+    "enrolled_by": "GROCER",
+    "referrer": None,
+}
+CARD = {
+    "number": "6275000000000017",
+    "status": "ACTIVE",
+    "replaced_by": None,
+    "issued_at": "2026-11-23T12:00:00Z",
+    "closed_at": None,
+}
+
+
 def test_everything_about_a_member(till, ann):
     consent(ann, False, "marketing", "email")
     consent(ann, True, "marketing", "email", at=AT.replace(hour=13))
@@ -97,29 +120,8 @@ def test_everything_about_a_member(till, ann):
             "progress": None,
         },
         "balances": [{"type": "PTS", "available": 300, "pending": 0, "locked": 0, "debt": 0}],
-        "profile": {
-            "first_name": "Ann",
-            "last_name": "Lee",
-            "birth_date": "1990-02-03",
-            "email": "ann@example.org",
-            "email_confirmed_at": "2026-11-23T12:00:00Z",
-            "phone": "+43660123456",
-            "phone_confirmed_at": None,
-            "address": {"city": "Vienna"},
-            "language": "en",
-            "attributes": {"household": 3},
-            "enrolled_by": "GROCER",
-            "referrer": None,
-        },
-        "cards": [
-            {
-                "number": "6275000000000017",
-                "status": "ACTIVE",
-                "replaced_by": None,
-                "issued_at": "2026-11-23T12:00:00Z",
-                "closed_at": None,
-            }
-        ],
+        "profile": PROFILE,
+        "cards": [CARD],
         "aliases": [{"provider": "email", "value": "ann@example.org", "verified_at": None}],
         "consents": [
             {

@@ -1,106 +1,22 @@
 """Webhooks: subscriptions, and deliveries to a real receiver that fails, hangs, and comes back."""
 
-import contextlib
 import json
-import threading
 import time
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from django.db import connection, transaction
-from django.db.models import Max
+from django.db import transaction
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from loyalty.models import OutboxEvent, WebhookDelivery, WebhookSubscription
-from loyalty.services import deliveries, outbox, receivers
+from loyalty.services import deliveries, receivers
+from tests.api.webhooks.calls import put, run
 from tests.conftest import Api
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory, token_for
 from tests.factories.promotions import promotion
 from tests.factories.vouchers import VoucherTypeFactory
-
-EVENTS = ["points.*", "voucher.issued"]
-
-
-class Receiver:
-    """A shop's end of a webhook. `answers` are the statuses it gives, the last one for good."""
-
-    def __init__(self) -> None:
-        self.answers, self.got, self.hang, self.body = [200], [], 0.0, b"ok"
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                raw = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.got.append((dict(self.headers), raw.decode()))
-                time.sleep(receiver.hang)
-                status = receiver.answers[0]
-                if len(receiver.answers) > 1:
-                    receiver.answers.pop(0)
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-                self.end_headers()
-                with contextlib.suppress(OSError):
-                    self.wfile.write(receiver.body)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/hook"
-
-    def bodies(self):
-        return [json.loads(raw) for _, raw in self.got]
-
-
-@pytest.fixture
-def receiver(settings):
-    settings.WEBHOOKS_TO_PRIVATE_ADDRESSES = True
-    receiver = Receiver()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
-
-
-@pytest.fixture
-def world(committed_program):
-    """A grocer with a till and a member, committed: deliveries run in threads of their own."""
-    partner = PartnerFactory(code="GROCER", outlets=["S1"])
-    till = Api(token_for(partner=partner))
-    till.partner, till.member = partner, MemberFactory(card="6275000000000017")
-    return till
-
-
-def put(api, receiver, code="SHOP", **changes):
-    return api.put(f"/webhooks/{code}/", {"url": receiver.url, "events": EVENTS, **changes})
-
-
-def fan_out(at):
-    """Fan out once nothing older is open; tests beside this one hold the whole server's horizon."""
-    last = OutboxEvent.objects.aggregate(last=Max("transaction_id", default=0))["last"]
-    for _ in range(600):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %s", [last]
-            )
-            if cursor.fetchone()[0]:
-                break
-        time.sleep(0.05)
-    deliveries.fan_out(at=at)
-
-
-def run(at=None):
-    """Do what the worker does every few seconds."""
-    now = at or datetime.now(UTC)
-    fan_out(now)
-    return deliveries.deliver(now=lambda: now)
 
 
 def test_an_earn_is_told_signed(world, receiver, purchase):
@@ -328,87 +244,6 @@ def test_nothing_is_sent_into_our_own_network(world, receiver, settings):
 
     assert receiver.got == []
     assert "not public" in WebhookDelivery.objects.get().last_error
-
-
-def test_what_an_open_transaction_may_still_write_is_waited_for(world, receiver):
-    """Ids are not in the order of commits: an earlier one may still be on its way."""
-    put(world, receiver, events=["member.updated"])
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slowly():
-        with transaction.atomic():
-            tell("first")
-            begun.set()
-            go_on.wait(10)
-        connection.close()
-
-    def tell(name):
-        outbox.record(
-            "member.updated",
-            at=datetime.now(UTC),
-            member_id=world.member.pk,
-            partner_id=world.partner.pk,
-            payload={"name": name},
-        )
-
-    thread = threading.Thread(target=slowly)
-    thread.start()
-    begun.wait(10)
-    with transaction.atomic():
-        tell("second")
-    deliveries.fan_out(at=datetime.now(UTC))
-    assert not WebhookDelivery.objects.exists()
-    go_on.set()
-    thread.join()
-
-    run()
-
-    told = [row["data"]["object"]["name"] for row in receiver.bodies()]
-    assert told == ["first", "second"]
-
-
-def test_two_workers_send_each_once(world, receiver):
-    put(world, receiver)
-    receiver.hang = 0.05
-    members = [MemberFactory() for _ in range(6)]
-    for member in members:
-        give(member, 10, partner=world.partner)
-        give(member, 10, partner=world.partner)
-    fan_out(datetime.now(UTC))
-
-    def work():
-        deliveries.deliver()
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    ids = [headers["webhook-id"] for headers, _ in receiver.got]
-    assert (len(ids), len(set(ids))) == (12, 12)
-
-
-def test_without_the_subjects_lock_they_would_send_twice(world, receiver, monkeypatch):
-    """Prove that the race above is a real one."""
-    put(world, receiver)
-    receiver.hang = 0.3
-    give(world.member, 10, partner=world.partner)
-    fan_out(datetime.now(UTC))
-    key = WebhookSubscription.objects.get().pk
-
-    def work():
-        deliveries._send_next(key, world.member.pk, datetime.now(UTC))
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(receiver.got) == 2
 
 
 @pytest.mark.broken_books  # Told of a month that has not passed, the audit would miss the event.

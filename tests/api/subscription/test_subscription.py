@@ -1,62 +1,15 @@
 """Subscription, Get Member Subscription, Subscription Cancellation."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
-import time_machine
 
-from loyalty.models import OutboxEvent
 from members.models import Activity, Member, Segment, SegmentMember, Tier, TierCheck, TierOverride
+from tests.api.subscription.calls import START, body, cancel, events, states
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory
 from tests.factories.vouchers import PlanFactory
 from vouchers.models import Subscription
-from vouchers.services import renewals
-
-DAY = timedelta(days=1)
-START = datetime(2026, 1, 31, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-def clock():
-    """The clock of the tests, which stands still until it is moved."""
-    with time_machine.travel(START, tick=False) as traveller:
-        yield traveller
-
-
-def body(plan="GOLD", **changes):
-    content = {
-        "plan": plan,
-        "reference": "SUB-1",
-        "payment": {"status": "PAID", "reference": "PAY-1", "method": "CARD"},
-    }
-    return {key: value for key, value in {**content, **changes}.items() if value is not None}
-
-
-@pytest.fixture
-def plan(program, clock):
-    return PlanFactory(code="GOLD", benefits=["PARKING", "LOUNGE"])
-
-
-@pytest.fixture
-def subscribe(house, member):
-    def send(**changes):
-        return house.post(f"/members/{member.number}/subscriptions/", body(**changes))
-
-    return send
-
-
-def states(house, member, **query):
-    answer = house.get(f"/members/{member.number}/subscriptions/", **query)
-    return [(each["plan"], each["status"]) for each in answer.json()["results"]]
-
-
-def events():
-    return list(
-        OutboxEvent.objects.filter(type__startswith="subscription.")
-        .order_by("pk")
-        .values_list("type", flat=True)
-    )
 
 
 def test_a_member_subscribes(plan, subscribe, house, member):
@@ -155,153 +108,6 @@ def test_an_upgrade_ends_the_other_plan_and_tells_what_is_left_of_it(plan, subsc
         "ENDED",
         "ACTIVE",
     ]
-
-
-def test_a_renewal_is_announced_paid_and_goes_on(plan, subscribe, house, member, clock):
-    first = subscribe().json()["id"]
-    clock.move_to(datetime(2026, 2, 22, tzinfo=UTC))
-    renewals.settle_chunk(at=datetime.now(UTC))
-
-    assert events() == ["subscription.started", "subscription.renewal_due"]
-
-    clock.move_to(datetime(2026, 3, 2, tzinfo=UTC))
-    assert states(house, member) == [("GOLD", "DUE")]
-    answer = subscribe(reference="SUB-2", renews=first)
-
-    assert answer.status_code == 201
-    assert answer.json()["period"] == {
-        "from": "2026-02-28T23:00:00Z",
-        "to": "2026-03-31T22:00:00Z",
-        "last_valid_date": "2026-03-31",
-    }
-    assert states(house, member) == [("GOLD", "ACTIVE")]
-
-
-def test_an_unpaid_renewal_ends_after_the_grace(plan, subscribe, house, member, clock):
-    subscribe()
-
-    clock.move_to(datetime(2026, 3, 14, 22, 59, tzinfo=UTC))
-    assert states(house, member) == [("GOLD", "DUE")]
-    clock.move_to(datetime(2026, 3, 14, 23, tzinfo=UTC))
-
-    assert states(house, member) == []  # Exact on read, before the job came by.
-    assert states(house, member, ended="true") == [("GOLD", "ENDED")]
-    assert renewals.settle_chunk(at=datetime.now(UTC)).settled == 1
-    row = Subscription.objects.get()
-    assert (row.status, row.end_reason) == ("ENDED", "It was not paid for.")
-    assert row.ended_at == datetime(2026, 3, 14, 23, tzinfo=UTC)
-    assert renewals.settle_chunk(at=datetime.now(UTC)).settled == 0
-    assert events()[-1] == "subscription.ended"
-
-
-def test_a_subscription_that_is_due_runs_for_the_grace(plan, subscribe, house, member, clock):
-    answer = subscribe(payment={"status": "DUE"}).json()
-
-    assert (answer["status"], answer["ends_at"]) == ("DUE", "2026-02-14T09:00:00Z")
-    paid = subscribe(reference="SUB-2", renews=answer["id"]).json()
-    assert (paid["status"], paid["period"]) == ("ACTIVE", answer["period"])
-
-
-def test_a_trial_comes_once(plan, subscribe, house, member, clock):
-    plan.trial = "P14D"
-    plan.save()
-
-    first = subscribe(payment=None).json()
-    clock.shift(timedelta(days=40))
-    again = subscribe(reference="SUB-2", payment=None).json()
-
-    assert (first["status"], first["price"]["amount"]) == ("TRIAL", "0.00")
-    assert first["period"]["last_valid_date"] == "2026-02-14"
-    assert (again["status"], again["price"]["amount"]) == ("DUE", "12.00")
-
-
-def test_after_a_trial_periods_are_counted_from_its_last_day(plan, subscribe, clock):
-    plan.trial = "P14D"
-    plan.save()
-    first = subscribe(payment=None).json()
-    clock.move_to(datetime(2026, 2, 15, 10, tzinfo=UTC))
-
-    answer = subscribe(reference="SUB-2", renews=first["id"]).json()
-
-    assert answer["status"] == "ACTIVE"
-    assert answer["period"]["last_valid_date"] == "2026-03-14"
-
-
-def test_a_free_plan_renews_itself(subscribe, house, member, clock):
-    PlanFactory(code="FREE", price="0.00")
-    subscribe(plan="FREE", payment={"status": "FREE"})
-
-    clock.move_to(datetime(2026, 4, 5, tzinfo=UTC))
-    renewals.settle_chunk(at=datetime.now(UTC))
-
-    assert states(house, member) == [("FREE", "ACTIVE")]
-    assert Subscription.objects.get().period_to == datetime(2026, 4, 30, 22, tzinfo=UTC)
-    assert events() == ["subscription.started", *["subscription.renewed"] * 2]
-
-
-def cancel(house, member, *ids, **changes):
-    content = {"subscriptions": list(ids), "reference": "CAN-1", **changes}
-    return house.post(f"/members/{member.number}/subscriptions/cancel/", content)
-
-
-def test_cancelled_at_the_end_it_runs_on(plan, subscribe, house, member, clock):
-    key = subscribe().json()["id"]
-
-    answer = cancel(house, member, key, reason="Too dear")
-
-    assert answer.status_code == 201
-    assert answer.json() == {
-        "items": [
-            {
-                "id": key,
-                "status": "CANCELLED",
-                "ends_at": "2026-02-28T23:00:00Z",
-                "refund": {"amount": "0.00", "currency": "EUR"},
-                "benefits_lost": ["LOUNGE", "PARKING"],
-                "problem": None,
-            }
-        ]
-    }
-    assert states(house, member) == [("GOLD", "CANCELLED")]
-    clock.move_to(datetime(2026, 2, 28, 23, tzinfo=UTC))
-    assert states(house, member) == []
-    assert Activity.objects.get(kind="SUBSCRIPTION_CANCELLED").reason == "Too dear"
-
-
-def test_cancelled_now_it_ends_with_a_refund_figure(plan, subscribe, house, member, clock):
-    key = subscribe(price={"amount": "28.58", "currency": "EUR"}).json()["id"]
-    clock.move_to(datetime(2026, 2, 14, 16, tzinfo=UTC))
-
-    item = cancel(house, member, key, when="NOW").json()["items"][0]
-
-    assert item["status"] == "ENDED"
-    assert item["refund"] == {"amount": "14.29", "currency": "EUR"}
-    assert states(house, member) == []
-
-
-def test_several_are_cancelled_each_by_itself(plan, subscribe, house, member, clock):
-    PlanFactory(code="TERM", minimum_term="P3M", benefits=["PARKING"])
-    first = subscribe().json()["id"]
-    second = subscribe(plan="TERM", reference="SUB-2").json()["id"]
-    unknown = "0198c0de-0000-7000-8000-000000000000"
-
-    items = cancel(house, member, first, second, unknown, when="NOW").json()["items"]
-
-    assert [each["status"] for each in items] == ["ENDED", "REFUSED", "REFUSED"]
-    assert items[0]["benefits_lost"] == ["LOUNGE"]  # Parking comes with the other plan, too.
-    assert items[1]["problem"]["code"] == "MINIMUM_TERM"
-    assert items[1]["problem"]["until"] == "2026-04-30T22:00:00Z"
-    assert items[2]["problem"]["code"] == "SUBSCRIPTION_NOT_FOUND"
-    assert states(house, member) == [("TERM", "ACTIVE")]
-
-
-def test_another_members_subscription_is_not_there(plan, subscribe, house, member):
-    key = subscribe().json()["id"]
-
-    items = cancel(house, MemberFactory(), key, when="NOW").json()["items"]
-
-    assert items[0]["problem"]["code"] == "SUBSCRIPTION_NOT_FOUND"
-    assert states(house, member) == [("GOLD", "ACTIVE")]
 
 
 @pytest.mark.parametrize(
