@@ -67,13 +67,34 @@ def reverse_earn(request: ReversalRequest, *, at: datetime) -> Reversed:
     if earlier := posting.replayed(book, request.digest):
         return Reversed(book, None, earlier=earlier)
     posting.settle(book)
-    transaction, shortfall = post_earn_reversal(book, original, request)
     standing = standing_for(book)
+    drafted = post_reversal(book, original, request, standing)
+    posting.write(book, alongside=[*drafted.alongside, *standings.record_of([standing])])
+    return Reversed(book, drafted.transaction, shortfall=tuple(drafted.shortfall))
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedReversal:
+    """A whole reversal's draft, its shortfall, and what frees its limits with the write."""
+
+    transaction: Transaction
+    shortfall: list[Shortfall]
+    alongside: list[Alongside]
+
+
+def post_reversal(
+    book: LockedBook, original: TransactionRow, request: ReversalRequest, standing: Standing
+) -> DraftedReversal:
+    """Draft the reversal of a whole earn on a locked and settled book; a step.
+
+    Takes back its points, what it counted towards tiers, and what it used up of limits and
+    budgets. The refusals of `reverse_earn`.
+    """
+    transaction, shortfall = post_earn_reversal(book, original, request)
     counted = tiering.negative(tiering.standing_counted(original, standing.settings))
     tiering.count_return(standing, book, transaction, original, counted)
     freed = freeing(used_by_sale(original), {}, book.book.member_id)
-    posting.write(book, alongside=[*freed, *standings.record_of([standing])])
-    return Reversed(book, transaction, shortfall=tuple(shortfall))
+    return DraftedReversal(transaction, shortfall, freed)
 
 
 def standing_for(book: LockedBook) -> Standing:
