@@ -3,6 +3,8 @@
 from django.db import models
 
 from loyalty.models import CODE
+from loyalty.models.codes import duration
+from loyalty.models.lookups import texts_by_language
 
 
 class Promotion(models.Model):
@@ -79,16 +81,83 @@ class Evaluation(models.Model):
 class EventType(models.Model):
     """A kind of event that promotions may reward: a survey, a review, a check-in.
 
-    What else a type holds is beside its events; the engine asks for the schema of attributes.
+    An event of a member that was rewarded keeps others of its type from being so for the
+    `cooldown`, and in the same period of `once_per`.
     """
+
+    class OncePer(models.TextChoices):
+        DAY = "DAY", "Day"
+        WEEK = "WEEK", "Week"
+        MONTH = "MONTH", "Month"
+        YEAR = "YEAR", "Year"
+        LIFE = "LIFE", "Life"
 
     code = models.CharField(max_length=64, unique=True, validators=[CODE])
     name = models.CharField(max_length=200)
-    schema = models.JSONField(default=dict, blank=True)
+    description = models.CharField(max_length=4000, blank=True)
+    translations = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[texts_by_language],
+        help_text='Name and description by language: {"de": {"name": "…"}}.',
+    )
+    schema = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='The attributes of its events: {"score": {"type": "INTEGER", "required": true}}.',
+    )
+    partners = models.ManyToManyField(
+        "partners.Partner",
+        blank=True,
+        related_name="+",
+        help_text="Who may send it; nobody named: every partner. The programme's own clients may.",
+    )
+    cooldown = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[duration],
+        help_text="How long after a rewarded event no other is, such as P30D or PT12H.",
+    )
+    once_per = models.CharField(
+        max_length=5,
+        choices=OncePer.choices,
+        blank=True,
+        help_text="At most one is rewarded in the member's local day, week, … or life.",
+    )
+    backdated = models.BooleanField(
+        default=True,
+        help_text="Taken as late as purchases are; if not, only on the day it happened.",
+    )
+    two_sided = models.BooleanField(
+        default=False,
+        help_text="The event names a referrer, too; conditions ask event.role, which is REFERRED"
+        " or REFERRER.",
+    )
+    own = models.BooleanField(default=False, editable=False, help_text="Laurel alone sends it.")
     active = models.BooleanField(default=True)
 
     def __str__(self) -> str:
         return self.code
+
+
+class MemberEvent(models.Model):
+    """An event of a member that was rewarded: what cooldowns count from.
+
+    `event` is the code of its type, or BIRTHDAY; it is taken away when its posting is reversed.
+    """
+
+    transaction_id = models.UUIDField(primary_key=True)
+    member_id = models.BigIntegerField()
+    event = models.CharField(max_length=64)
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["member_id", "event", "occurred_at"], name="memberevent_latest")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} of member {self.member_id} at {self.occurred_at}"
 
 
 class LimitCounter(models.Model):

@@ -34,6 +34,7 @@ class MemberFacts(msgspec.Struct):
     stage: str
     tier: str | None
     enrolled_by: int | None
+    joined_at: datetime
     currency: str = ""
     pin_above: Decimal | None = None
     pin_above_per_day: Decimal | None = None

@@ -1,7 +1,7 @@
 """What every posting needs of the programme, kept by each process for one epoch."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from threading import Lock
@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.errors import NoRate, PointTypeUnknown
 from ledger.models import PointType, PointValue
-from loyalty.models import Program
+from loyalty.models import CurrencyRate, Program
 from loyalty.money import places
 from members.ladder import Definition, Ladder, Measure, compile_ladder
 from members.models import LadderVersion, Tier
@@ -30,6 +30,25 @@ class Rate:
     value: Decimal
     valid_from: datetime
     valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRate:
+    """Units of the programme's currency for one unit of another, in a period."""
+
+    rate: Decimal
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What of a purchase counts for promotions, where programmes differ; `Program` explains."""
+
+    points_paid: bool = True
+    tax: bool = True
+    basket_discount_lowers_lines: bool = True
+    not_earning: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,37 @@ class Configuration:
     base_tier: str
     ladders: tuple[Ladder, ...]
     carries_remainders: bool = False
+    basis: Basis = Basis()
+    returns_without_original: str = Program.ReturnsWithoutOriginal.REFUSE
+    exchange_rates: Mapping[str, tuple[ExchangeRate, ...]] = field(default_factory=dict)
+
+    def rate_of(self, currency: str, at: datetime) -> Decimal:
+        """Return how many units of the programme's currency one unit was worth at an instant.
+
+        :raises NoRate: if no rate was in force.
+        """
+        if currency == self.currency:
+            return Decimal(1)
+        for each in self.exchange_rates.get(currency, ()):
+            if each.valid_from <= at:
+                if each.valid_to is None or at < each.valid_to:
+                    return each.rate
+                break  # The latest that had begun is over: an earlier one does not come back.
+        raise NoRate(currency=currency, at=at)
+
+    def point_rate(self, point_type: PointTypeFacts, currency: str, at: datetime) -> Decimal:
+        """Return the money value of one smallest unit of a point type at an instant.
+
+        Its own rate in that currency, or else the one in the programme's, converted.
+
+        :raises NoRate: if there was neither.
+        """
+        try:
+            return point_type.rate(currency, at)
+        except NoRate:
+            if currency == self.currency:
+                raise
+            return point_type.rate(self.currency, at) / self.rate_of(currency, at)
 
     def ladder(self, at: datetime) -> Ladder | None:
         """Return the ladder in effect at an instant; None before there is one."""
@@ -191,7 +241,35 @@ def _load() -> Configuration:
         stages=permissions(),
         base_tier=next((code for code, _ in tiers), ""),
         ladders=tuple(_ladders(program, point_types.values(), tiers)),
+        carries_remainders=program.carries_remainders,
+        basis=_basis(program),
+        returns_without_original=program.returns_without_original,
+        exchange_rates=_exchange_rates(),
     )
+
+
+def _basis(program: Program) -> Basis:
+    named = (
+        (program.shipping_category, program.counts_shipping),
+        (program.gift_card_category, program.counts_gift_cards),
+    )
+    return Basis(
+        points_paid=program.counts_points_paid,
+        tax=program.counts_tax,
+        basket_discount_lowers_lines=program.basket_discount_lowers_lines,
+        not_earning=frozenset(code for code, counts in named if code and not counts),
+    )
+
+
+def _exchange_rates() -> dict[str, tuple[ExchangeRate, ...]]:
+    """Return the rates of each active currency, the latest to begin first."""
+    found: dict[str, list[ExchangeRate]] = {}
+    rows = CurrencyRate.objects.filter(currency__active=True).order_by("-valid_from")
+    for code, rate, start, end in rows.values_list(
+        "currency__code", "rate", "valid_from", "valid_to"
+    ):
+        found.setdefault(code, []).append(ExchangeRate(rate, start, end))
+    return {code: tuple(rates) for code, rates in found.items()}
 
 
 def _ladders(

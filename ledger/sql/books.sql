@@ -112,7 +112,7 @@ DECLARE
     v_locks json;
     v_later timestamptz;
 BEGIN
-    SELECT m.id, m.number, m.stage, m.enrolled_by_id, m.currency, t.code AS tier,
+    SELECT m.id, m.number, m.stage, m.enrolled_by_id, m.currency, m.joined_at, t.code AS tier,
            p.epoch AS epoch, h.id AS house, r.per_transaction, r.per_day
     INTO v_member
     FROM members_member m
@@ -155,7 +155,8 @@ BEGIN
         'member', json_build_object(
             'id', v_member.id, 'number', v_member.number, 'stage', v_member.stage,
             'tier', v_member.tier, 'enrolled_by', v_member.enrolled_by_id,
-            'currency', v_member.currency, 'pin_above', v_member.per_transaction::text,
+            'currency', v_member.currency, 'joined_at', v_member.joined_at,
+            'pin_above', v_member.per_transaction::text,
             'pin_above_per_day', v_member.per_day::text),
         'house', v_member.house, 'epoch', v_member.epoch,
         'version', coalesce(v_book.version, 0), 'last_posted_at', v_book.last_posted_at,

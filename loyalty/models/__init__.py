@@ -7,6 +7,7 @@ from loyalty.models.lookups import (
     CommunicationCategory,
     CommunicationChannel,
     Currency,
+    CurrencyRate,
     IdentityProvider,
     Language,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "CommunicationCategory",
     "CommunicationChannel",
     "Currency",
+    "CurrencyRate",
     "IdempotencyKey",
     "IdentityProvider",
     "Job",

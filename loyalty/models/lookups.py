@@ -80,6 +80,39 @@ class Currency(models.Model):
         return self.code
 
 
+class CurrencyRate(models.Model):
+    """What one unit of a currency is worth in the programme's, from an instant on.
+
+    The later of two rates holds from its own start on, so that periods never overlap.
+    """
+
+    currency = models.ForeignKey(Currency, on_delete=models.CASCADE, related_name="rates")
+    rate = models.DecimalField(
+        max_digits=18,
+        decimal_places=9,
+        help_text="Units of the programme's currency for one unit, such as 0.92 for a dollar in"
+        " euro.",
+    )
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True, blank=True, help_text="Exclusive; empty: open.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["currency", "valid_from"], name="loyalty_currencyrate_start"
+            ),
+            models.CheckConstraint(condition=Q(rate__gt=0), name="loyalty_currencyrate_positive"),
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gt=F("valid_from")),
+                name="loyalty_currencyrate_period",
+                violation_error_message="A rate ends after it begins.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency_id} {self.rate} from {self.valid_from}"
+
+
 class CommunicationCategory(models.Model):
     """What members are written to about, such as marketing; they consent category by category."""
 

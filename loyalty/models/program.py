@@ -7,6 +7,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from loyalty.models.codes import CODE
+
 
 class User(AbstractUser):
     """A person of the staff. Members are never users."""
@@ -23,6 +25,10 @@ class Program(models.Model):
     class ClosingBalance(models.TextChoices):
         FORFEIT = "FORFEIT", "Points are forfeited"
         KEEP = "KEEP", "Points stay until they expire"
+
+    class ReturnsWithoutOriginal(models.TextChoices):
+        REFUSE = "REFUSE", "Refuse them"
+        BASE = "BASE", "Take what base promotions would give"
 
     name = models.CharField(max_length=200)
     time_zone = models.CharField(max_length=64, help_text="Local days are counted in it.")
@@ -88,6 +94,55 @@ class Program(models.Model):
         null=True,
         blank=True,
         help_text="Active members who did not earn or redeem for so long expire in the night.",
+    )
+
+    counts_points_paid = models.BooleanField(
+        "points paid count",
+        default=False,
+        help_text="What is paid with points (tender POINTS) counts into the basis of promotions.",
+    )
+    counts_tax = models.BooleanField(
+        "tax counts",
+        default=True,
+        help_text="The tax of a line counts into its basis; if not, `tax` of the line is left out.",
+    )
+    shipping_category = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[CODE],
+        help_text="Lines of this category, or below it, are shipping.",
+    )
+    counts_shipping = models.BooleanField(
+        "shipping counts", default=True, help_text="If not, lines of shipping earn nothing."
+    )
+    gift_card_category = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[CODE],
+        help_text="Lines of this category, or below it, are sales of gift cards.",
+    )
+    counts_gift_cards = models.BooleanField(
+        "gift-card sales count",
+        default=False,
+        help_text="If not, selling a gift card earns nothing; what is bought with it does.",
+    )
+    basket_discount_lowers_lines = models.BooleanField(
+        "a basket's discount lowers categories",
+        default=True,
+        help_text="A discount on the whole basket lowers the basis of promotions on some of its"
+        " lines, too; if not, only of those on the whole basket.",
+    )
+    carries_remainders = models.BooleanField(
+        "remainders are carried over",
+        default=False,
+        help_text="Money below a whole step of a promotion that counts the basket, rounded down,"
+        " counts with the member's next purchase; if not, it is lost.",
+    )
+    returns_without_original = models.CharField(
+        max_length=6,
+        choices=ReturnsWithoutOriginal.choices,
+        default=ReturnsWithoutOriginal.REFUSE,
+        help_text="When items come back and nobody knows of which purchase.",
     )
 
     class Meta:

@@ -2,7 +2,8 @@
 -- reads in a later snapshot than the lock: counters stand as the lock found them.
 --
 -- p_asked: {"member": a reference, "segments": [codes] or null for all, "profile": bool,
---           "attributes": [keys], "periods": [[period, start], ...], "at": the instant of posting}.
+--           "attributes": [keys], "periods": [[period, start], ...], "at": the instant of posting,
+--           "then": whether segments are those that the member was in at that instant}.
 -- Only what is asked for is read and answered.
 CREATE OR REPLACE FUNCTION promotions_facts(p_asked jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE AS $$
@@ -25,6 +26,7 @@ BEGIN
     SELECT json_agg(s.code ORDER BY s.code) INTO v_segments
     FROM members_segmentmember m JOIN members_segment s ON s.id = m.segment_id
     WHERE m.member_id = v_id AND s.active AND (m.until IS NULL OR m.until > v_now)
+      AND (m.since <= v_now OR NOT coalesce((p_asked ->> 'then')::boolean, false))
       AND (p_asked -> 'segments' = 'null' OR p_asked -> 'segments' ? s.code);
     IF jsonb_array_length(p_asked -> 'periods') > 0 THEN
         SELECT json_agg(json_build_array(c.promotion, c.period, c.start, c.measure, c.amount))
