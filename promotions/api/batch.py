@@ -19,10 +19,10 @@ from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.errors import LoyaltyError, ScopeMissing, ValidationFailed
 from loyalty.scopes import Scope
-from promotions.api.earning import earn_request, earned_answer
-from promotions.api.purchases import PurchaseBody
+from promotions.api.earning import earned_answer
 from promotions.api.returns import ReturnBody, return_answer, return_request
 from promotions.services import batch, earning, returns
+from promotions.shapes.purchases import PurchaseBody, earn_request
 
 BATCH_MAX = 100
 

@@ -18,15 +18,13 @@ from loyalty.api.fields import Answer, Body
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.caller import Caller
-from loyalty.digest import digest_of
-from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
-from promotions.api.purchases import PurchaseBody, basket_of
 from promotions.engine.types import Evaluation as Outcome
 from promotions.models import Evaluation
 from promotions.queries import awards_again, first_awards, recompute
 from promotions.services import earning, evaluation
 from promotions.services.snapshot import snapshot_of
+from promotions.shapes.purchases import PurchaseBody, basket_of, earn_request
 
 
 class IncludeQuery(Body, kw_only=True):
@@ -96,29 +94,6 @@ class EarningViewSet(ProgramViewSet):
                 as_member=_as_member(quote.as_member),
             )
         )
-
-
-def earn_request(body: PurchaseBody, caller: Caller, request_id: str) -> earning.EarnRequest:
-    """Return the body as the use case takes it.
-
-    :raises ValidationFailed: if member or reference is missing; a guest's earn posts nothing.
-    """
-    for name in ("member", "reference"):
-        if getattr(body, name) is None:
-            message = f"An earn needs a {name}."
-            raise ValidationFailed([FieldError(f"/{name}", "MISSING_FIELD", message)])
-    assert body.member is not None
-    assert body.reference is not None
-    return earning.EarnRequest(
-        member=body.member.named(),
-        partner_id=caller.partner_id,
-        partner_code=caller.partner_code,
-        reference=body.reference,
-        digest=digest_of("earn", body),
-        basket=basket_of(body),
-        offline=body.offline,
-        request_id=request_id,
-    )
 
 
 def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:

@@ -17,8 +17,11 @@ from loyalty.api.fields import (
     Short,
     check_instant,
 )
+from loyalty.caller import Caller
+from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
 from promotions.engine.basket import Basket, BasketLine
+from promotions.services.earning import EarnRequest
 
 Attributes = Annotated[dict[Name, Short], Meta(max_length=20)]
 
@@ -111,4 +114,27 @@ def _line(line: LineBody) -> BasketLine:
         brand=line.brand,
         attributes=attributes,
         earns=line.earns,
+    )
+
+
+def earn_request(body: PurchaseBody, caller: Caller, request_id: str) -> EarnRequest:
+    """Return the body as the use case takes it.
+
+    :raises ValidationFailed: if member or reference is missing; a guest's earn posts nothing.
+    """
+    for name in ("member", "reference"):
+        if getattr(body, name) is None:
+            message = f"An earn needs a {name}."
+            raise ValidationFailed([FieldError(f"/{name}", "MISSING_FIELD", message)])
+    assert body.member is not None
+    assert body.reference is not None
+    return EarnRequest(
+        member=body.member.named(),
+        partner_id=caller.partner_id,
+        partner_code=caller.partner_code,
+        reference=body.reference,
+        digest=digest_of("earn", body),
+        basket=basket_of(body),
+        offline=body.offline,
+        request_id=request_id,
     )

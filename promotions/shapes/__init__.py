@@ -1,0 +1,1 @@
+"""Shapes of bodies that interfaces and jobs share."""
