@@ -12,8 +12,8 @@ from loyalty.models import Job, Program
 from loyalty.services import jobs
 from members.ladder import Definition
 from members.services import segment_refresh
+from promotions.services import backtest, tier_review
 from promotions.services import ladder as ladders
-from promotions.services import tier_review
 from vouchers.tasks import run_subscriptions, run_voucher_expiry
 
 
@@ -129,5 +129,15 @@ def preview_ladder(*, job_id: str) -> None:
                 found.add(chunk)
                 job.job.result = {"members": found.members, "moves": found.rows()}
                 job.advance(position=last, done=chunk.members, total=job.job.total)
+    except jobs.NotForUs:
+        return
+
+
+@shared_task
+def backtest_promotion(*, job_id: str) -> None:
+    """Try a draft on history; the job's result is the report."""
+    try:
+        with jobs.resume(job_id) as job:
+            backtest.run_backtest(job)
     except jobs.NotForUs:
         return
