@@ -181,6 +181,8 @@ def _add_parts(answer: TransactionAnswer, posted: Posted, codes: dict[int, str])
             {"type": codes[kind], "points": points, "treated": treated}
             for kind, points, treated in data["shortfall"]
         ]
+    if "rewards" in data:
+        answer.rewards = data["rewards"]
     if "exchange" in data:
         answer.exchange = msgspec.convert(data["exchange"], ExchangePart)
     for name in ("locked", "unlocked", "expired"):

@@ -25,6 +25,7 @@ from promotions.queries import awards_again, first_awards, recompute
 from promotions.services import earning, evaluation
 from promotions.services.snapshot import snapshot_of
 from promotions.shapes.purchases import PurchaseBody, basket_of, earn_request
+from promotions.shapes.rewards import rewards_answer
 
 
 class IncludeQuery(Body, kw_only=True):
@@ -103,7 +104,8 @@ def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:
     answer.awards = [award_answer(award, settings) for award in earned.result["awards"]]
     result = msgspec.to_builtins(earned.result)
     answer.near_misses, answer.coupons = result["near_misses"], result["coupons"]
-    answer.rewards = result.get("rewards", [])
+    # Whoever posts it is who issues its vouchers, and may hand their codes over.
+    answer.rewards = rewards_answer(earned.result.get("rewards", []), whole=True, settings=settings)
     return answer
 
 

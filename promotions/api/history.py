@@ -31,6 +31,7 @@ from members.models import Member
 from promotions.api.earning import IncludeQuery, explain_stored
 from promotions.models import Evaluation
 from promotions.queries import awards_of
+from promotions.shapes.rewards import rewards_answer, sees_codes
 
 
 class HistoryQuery(Body, kw_only=True):
@@ -134,7 +135,12 @@ class HistoryViewSet(ProgramViewSet):
         if stored is not None:
             answer.awards = [award_answer(each, settings) for each in stored.result["awards"]]
             answer.near_misses = stored.result["near_misses"]
-            answer.rewards = stored.result.get("rewards", [])
+            if "rewards" not in found.data:  # A return tells there what it took back.
+                answer.rewards = rewards_answer(
+                    stored.result.get("rewards", []),
+                    whole=sees_codes(self.caller, row.partner_id),
+                    settings=settings,
+                )
             if explain:
                 explain_stored(answer, stored, settings)
         return self.answer(answer)

@@ -19,6 +19,7 @@ from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import Award, Evaluation, MemberFacts, Purchase, Use
 from promotions.services.budgets import Purse, SharedPurse, Till, evaluate_within
 from promotions.services.facts import Known, Left, asked, facts_of
+from promotions.services.rewards import Record, issue
 from promotions.services.snapshot import snapshot_of
 
 
@@ -30,20 +31,6 @@ class Judged:
     member: MemberFacts
     evaluation: Evaluation
     left: Left
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is stored beside a posting: its evaluation, and what it counts for the member."""
-
-    evaluation: dict[str, Any]
-    counts: list[dict[str, Any]]
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The evaluation's result: enough to answer a replay by itself."""
-        result: dict[str, Any] = self.evaluation["result"]
-        return result
 
 
 def asked_of(
@@ -115,7 +102,13 @@ def record_of(
         "result": result_of(judged.evaluation, awards, judged.left),
         "engine_version": ENGINE_VERSION,
     }
-    return Record(evaluation, counts)
+    return Record(
+        evaluation=evaluation,
+        counts=counts,
+        partner_id=transaction.header.partner_id,
+        at=transaction.posted_at,
+        due=judged.evaluation.rewards,
+    )
 
 
 def counted(use: Use, start: object) -> dict[str, Any]:
@@ -133,7 +126,11 @@ def counted(use: Use, start: object) -> dict[str, Any]:
 def recording(
     records: Sequence[Record], purse: Till | SharedPurse | None = None
 ) -> list[Alongside]:
-    """Return what stores records, and gives budgets back what was not needed, with a write."""
+    """Return what stores records, and gives budgets back what was not needed, with a write.
+
+    Vouchers and tickets that the records say are due are issued now; a step.
+    """
+    issue(records, purse)
     unused = purse.rows() if purse else []
     if not records and not unused:
         return []
@@ -201,6 +198,7 @@ def result_of(evaluation: Evaluation, awards: Sequence[DatedAward], left: Left) 
         "coupons": evaluation.coupons,
     }
     if evaluation.rewards:
+        # Of a posting, `rewards.issue` puts what was issued in place of what is due.
         result["rewards"] = evaluation.rewards
     if evaluation.uses:
         result["uses"] = [

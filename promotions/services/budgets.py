@@ -5,12 +5,13 @@ does not need goes back to the slots that it holds, with the statement that writ
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
 import msgspec
+from django.db import connection
 
 from ledger.queries.books import execute
 from promotions.engine.evaluate import evaluate
@@ -92,6 +93,25 @@ class Till:
             for key, amount in sorted(self.unused.items())
             if amount
         ]
+
+
+# Slot 0 takes all that goes back; in the order of keys, as they are claimed.
+_HOLD = """
+SELECT count(*) FROM (
+    SELECT 1 FROM promotions_budgetslot b
+    JOIN jsonb_to_recordset(%s::jsonb) AS t (
+        promotion text, per text, period text, start date, measure text)
+      USING (promotion, per, period, start, measure)
+    WHERE b.slot = 0
+    ORDER BY promotion, per, period, start, measure FOR UPDATE OF b) held
+"""
+
+
+def hold(unused: Sequence[Mapping[str, Any]]) -> None:
+    """Lock the slots that something will go back to; a step, before any voucher is locked."""
+    assert connection.in_atomic_block
+    if unused:
+        execute(_HOLD, (msgspec.json.encode(unused).decode(),))
 
 
 class OnlyLooking:

@@ -27,9 +27,10 @@ from promotions.engine.money import to_text
 from promotions.engine.types import Evaluation, Purchase
 from promotions.errors import CurrencyHasNoRate, TendersMismatch
 from promotions.services import facts, overrides, standings, tiering
-from promotions.services.awarding import Record, asked_of, draft, judge, recording, worth_of
+from promotions.services.awarding import asked_of, draft, judge, recording, worth_of
 from promotions.services.budgets import Purse, Till
 from promotions.services.facts import Known
+from promotions.services.rewards import Record
 from promotions.services.snapshot import loaded_snapshot, snapshot_of
 from promotions.services.standings import Standing
 from promotions.services.tier_rewards import reward_move

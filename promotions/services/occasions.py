@@ -13,9 +13,10 @@ from ledger.queries.configuration import Configuration, configuration
 from ledger.services.posting import LockedBook
 from promotions.engine.types import Evaluation, Purchase
 from promotions.services import facts
-from promotions.services.awarding import Record, asked_of, draft, judge
+from promotions.services.awarding import asked_of, draft, judge
 from promotions.services.budgets import Purse
 from promotions.services.facts import Known
+from promotions.services.rewards import Record
 from promotions.services.snapshot import snapshot_of
 
 

@@ -34,16 +34,18 @@ from promotions.engine.periods import start_of
 from promotions.engine.returns import Exceeds, Returned, Wanted, kept, refunds, together
 from promotions.engine.types import Award, Evaluation, Purchase
 from promotions.errors import ReturnExceedsPurchase
-from promotions.services import overrides, standings, tiering
+from promotions.services import budgets, overrides, reward_returns, standings, tiering
 from promotions.services.awarding import award_row, dated_awards, grants_of
 from promotions.services.earning import stored_result
+from promotions.services.reward_returns import held_of
 from promotions.services.sales import (
     Counted,
     Granted,
     Sale,
     changes,
     sale_of,
-    used_by_sale,
+    stored_of_sale,
+    used_of,
 )
 from promotions.services.snapshot import snapshot_of
 from promotions.services.standings import Standing
@@ -88,13 +90,20 @@ def post_reversal(
     """Draft the reversal of a whole earn on a locked and settled book; a step.
 
     Takes back its points, what it counted towards tiers, and what it used up of limits and
-    budgets. The refusals of `reverse_earn`.
+    budgets. Its vouchers and tickets are taken back at once, and told in the transaction's data.
+    The refusals of `reverse_earn`.
     """
+    assert connection.in_atomic_block
     transaction, shortfall = post_earn_reversal(book, original, request)
     counted = tiering.negative(tiering.standing_counted(original, standing.settings))
     tiering.count_return(standing, book, transaction, original, counted)
-    freed = freeing(used_by_sale(original), {}, book.book.member_id)
-    return DraftedReversal(transaction, shortfall, freed)
+    stored = stored_of_sale(original)
+    used, held = used_of(stored), held_of(each.rewards for each in stored)
+    member_id = book.book.member_id
+    if held:
+        budgets.hold(changes(used, {}, member_id)[1])
+        reward_returns.post_changes(book, transaction, held)
+    return DraftedReversal(transaction, shortfall, freeing(used, {}, member_id))
 
 
 def standing_for(book: LockedBook) -> Standing:
@@ -187,7 +196,11 @@ class DraftedReturn:
 def post_return(
     book: LockedBook, original: TransactionRow, request: ReturnRequest, standing: Standing
 ) -> DraftedReturn:
-    """Draft one return on a locked and settled book; a step. The refusals of `return_items`."""
+    """Draft one return on a locked and settled book; a step. The refusals of `return_items`.
+
+    Vouchers and tickets that are no longer deserved are taken back at once, and told in the
+    transaction's data.
+    """
     assert connection.in_atomic_block
     posting.write(book)  # What was just settled counts: the entries are read again below.
     settings = configuration(book.epoch)
@@ -205,24 +218,29 @@ def post_return(
     finish(book.book, transaction)
     counted = _counted(sale, left, differences, settings)
     tiering.count_return(standing, book, transaction, original, counted)
-    used = _used(sale, deserved)
+    used, member_id = _used(sale, deserved), book.book.member_id
+    rewards: list[dict[str, Any]] = []
+    if sale.rewards or deserved.rewards:
+        budgets.hold(changes(sale.used, used, member_id)[1])
+        rewards = reward_returns.post_changes(book, transaction, sale.rewards, deserved.rewards)
     result = {
         "awards": differences,
         "deserved": [msgspec.structs.asdict(award) for award in deserved.awards],
         "near_misses": [],
         "coupons": [],
         "uses": _freed(sale, used),
+        "rewards": rewards,
         "shortfall": [[each.point_type, each.points, each.treated] for each in shortfall],
         "kept": {"lines": _kept_lines(sale.purchase, left)},
     }
     evaluation = {
         "transaction_id": transaction.id,
-        "member_id": book.book.member_id,
+        "member_id": member_id,
         "inputs": {"purchase": left, "member": sale.member, "ceilings": ceilings.told},
         "result": result,
         "engine_version": ENGINE_VERSION,
     }
-    alongside = freeing(sale.used, used, book.book.member_id, [evaluation])
+    alongside = freeing(sale.used, used, member_id, [evaluation])
     return DraftedReturn(transaction, result, alongside)
 
 

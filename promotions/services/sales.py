@@ -17,6 +17,7 @@ from promotions.engine.types import MemberFacts, Purchase
 from promotions.errors import EvaluationGone
 from promotions.models import Evaluation
 from promotions.queries import inputs_of
+from promotions.services.reward_returns import HeldReward, StoredReward, held_of
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -61,6 +62,7 @@ class Stored(msgspec.Struct, frozen=True):
 
     awards: list[Given] = []
     uses: list[Use] = []
+    rewards: list[StoredReward] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Sale:
     returned: Mapping[int, Returned]
     held: Mapping[tuple[int, str], int]
     used: Mapping[Counted, int]
+    rewards: Mapping[int, HeldReward]
 
 
 def sale_of(original: TransactionRow) -> Sale:
@@ -95,7 +98,11 @@ def sale_of(original: TransactionRow) -> Sale:
         raise EvaluationGone
     facts = inputs_of(inputs)
     assert facts.purchase is not None, "a sale was evaluated on a purchase"
-    stored = [msgspec.convert(row.result, Stored) for row in results.values()]
+    stored = [
+        msgspec.convert(results[key].result, Stored)
+        for key in (original.pk, *(each.pk for each in returns))
+        if key in results
+    ]
     first = msgspec.convert(results[original.pk].result, Stored)
     granted: dict[int, dict[int, int]] = {}
     for use in first.uses:
@@ -113,6 +120,7 @@ def sale_of(original: TransactionRow) -> Sale:
         together(came_back),
         _held(stored),
         used_of(stored),
+        held_of(each.rewards for each in stored),
     )
 
 
@@ -138,12 +146,12 @@ def used_of(stored: Iterable[Stored]) -> dict[Counted, int]:
     return used
 
 
-def used_by_sale(original: TransactionRow) -> dict[Counted, int]:
-    """Return what a sale, with its returns, has used up still. One query."""
+def stored_of_sale(original: TransactionRow) -> list[Stored]:
+    """Return what is stored of a sale and its returns, in their order. Two queries."""
     related = TransactionRow.objects.filter(original=original.pk, kind=Kind.RETURN)
     ids = [original.pk, *related.values_list("pk", flat=True)]
-    results = Evaluation.objects.filter(pk__in=ids).values_list("result", flat=True)
-    return used_of([msgspec.convert(each, Stored) for each in results])
+    results = Evaluation.objects.filter(pk__in=ids).order_by("pk")
+    return [msgspec.convert(each, Stored) for each in results.values_list("result", flat=True)]
 
 
 class Granted:

@@ -19,8 +19,9 @@ from ledger.services import posting
 from ledger.services.posting import Alongside, LockedBook
 from members.ladder import Days, Definition, Held, Ladder, Measure, window_of
 from members.queries.providers import in_stored_form
-from promotions.services.awarding import Record, recording
+from promotions.services.awarding import recording
 from promotions.services.budgets import Till
+from promotions.services.rewards import Record
 
 
 @dataclass(slots=True)

@@ -1,1 +1,1 @@
-"""Shapes of bodies that interfaces and jobs share."""
+"""Shapes of bodies and answers that interfaces and jobs share."""

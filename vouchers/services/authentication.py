@@ -149,7 +149,8 @@ def use(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
         hold = _of_till(voucher, till, State.RESERVED)
         hold.state, hold.ended_at = State.RELEASED, at
         hold.save(update_fields=["state", "ended_at"])
-        voucher.status, voucher.reserved_until = Status.ISSUED, None
+        if voucher.status == Status.RESERVED:  # What was cancelled meanwhile stays so.
+            voucher.status, voucher.reserved_until = Status.ISSUED, None
         if hold.until is not None and hold.until > at and voucher.expires_at is not None:
             # The hold keeps a voucher alive whose own end came while the till was busy.
             voucher.expires_at = max(voucher.expires_at, hold.until)
@@ -188,13 +189,18 @@ def undo(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
 
 
 def undo_use(voucher: Voucher, found: VoucherUse, *, at: datetime) -> VoucherUse:
-    """Give back to a locked voucher what a use took; a step. It may have expired since."""
+    """Give back to a locked voucher what a use took; a step. It may have expired since.
+
+    If what it came from was taken back meanwhile, it is cancelled now, and not alive again.
+    """
     found.state, found.ended_at = State.UNDONE, at
     found.save(update_fields=["state", "ended_at"])
     if found.amount is not None:
         voucher.left = (voucher.left or Decimal(0)) + found.amount
     if voucher.status == Status.USED:
         voucher.status = Status.ISSUED
+        if voucher.cancelled_at is not None:
+            issuing.void([voucher], at=at)
     voucher.save(update_fields=["status", "left"])
     return found
 

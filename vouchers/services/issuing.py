@@ -76,13 +76,21 @@ def issue(order: Issue, *, at: datetime) -> list[Issued]:
         made = [codes.make(kind.prefix) for _ in range(order.quantity)]
         issued = [Issued(blank(kind, code), code) for code in made]
     for each in issued:
-        _fill(each.voucher, order, at)
-    if kind.codes == VoucherType.Codes.IMPORTED:
-        Voucher.objects.bulk_update([each.voucher for each in issued], _ISSUED_FIELDS)
-    else:
-        Voucher.objects.bulk_create(each.voucher for each in issued)
-    tell_many("voucher.issued", [each.voucher for each in issued], at)
+        fill(each.voucher, order, at)
+    store(kind, [each.voucher for each in issued])
     return issued
+
+
+def store(kind: VoucherType, vouchers: list[Voucher]) -> None:
+    """Write vouchers of one type that were issued, and announce them; a step."""
+    assert connection.in_atomic_block
+    if kind.codes == VoucherType.Codes.IMPORTED:
+        Voucher.objects.bulk_update(vouchers, _ISSUED_FIELDS)
+    else:
+        Voucher.objects.bulk_create(vouchers)
+    outbox.record_many(
+        [_event("voucher.issued", each, each.issued_at) for each in vouchers if each.issued_at]
+    )
 
 
 _ISSUED_FIELDS = [
@@ -110,7 +118,8 @@ def blank(kind: VoucherType, code: str) -> Voucher:
     )
 
 
-def _fill(voucher: Voucher, order: Issue, at: datetime) -> None:
+def fill(voucher: Voucher, order: Issue, at: datetime) -> None:
+    """Make a voucher the one that was ordered; it is not stored yet."""
     kind, start = order.voucher_type, order.valid_from or at
     voucher.member_id, voucher.partner_id = order.member_id, order.partner_id
     voucher.status, voucher.issued_at, voucher.valid_from = Status.ISSUED, at, start
@@ -134,7 +143,7 @@ def cancel_of(origin_id: UUID, *, at: datetime, refuse_used: bool) -> list[Vouch
 
     :raises VoucherUsed: if one was used and `refuse_used` says so; nothing is cancelled then.
     """
-    rows = _locked(Voucher.objects.filter(origin_id=origin_id))
+    rows = locked(Voucher.objects.filter(origin_id=origin_id))
     used = [row for row in rows if was_used(row)]
     if used and refuse_used:
         raise VoucherUsed(vouchers=[codes.masked(row.hint) for row in used])
@@ -143,10 +152,11 @@ def cancel_of(origin_id: UUID, *, at: datetime, refuse_used: bool) -> list[Vouch
 
 def cancel(voucher_ids: Iterable[UUID], *, at: datetime) -> list[Voucher]:
     """Cancel these vouchers, but for those that were used; a step. Return those cancelled."""
-    return _cancel(_locked(Voucher.objects.filter(pk__in=list(voucher_ids))), at)
+    return _cancel(locked(Voucher.objects.filter(pk__in=list(voucher_ids))), at)
 
 
-def _locked(vouchers: QuerySet[Voucher]) -> list[Voucher]:
+def locked(vouchers: QuerySet[Voucher]) -> list[Voucher]:
+    """Lock vouchers by id and return them with their types; a step."""
     assert connection.in_atomic_block
     rows = vouchers.select_for_update(of=("self",)).select_related("voucher_type")
     return list(rows.order_by("pk"))
@@ -157,14 +167,27 @@ _OVER = (Status.CANCELLED, Status.EXPIRED, Status.POOL)
 
 def _cancel(rows: list[Voucher], at: datetime) -> list[Voucher]:
     cancelled = [row for row in rows if not was_used(row) and status_of(row, at) not in _OVER]
-    for row in cancelled:
-        row.status, row.cancelled_at, row.reserved_until = Status.CANCELLED, at, None
-    Voucher.objects.bulk_update(cancelled, ["status", "cancelled_at", "reserved_until"])
-    tell_many("voucher.cancelled", cancelled, at)
-    for kind in {row.voucher_type for row in cancelled}:
-        if kind.codes == VoucherType.Codes.GENERATED:
-            stock.give_back(kind, sum(row.voucher_type_id == kind.pk for row in cancelled))
+    void(cancelled, at=at)
     return cancelled
+
+
+def void(vouchers: list[Voucher], *, at: datetime) -> None:
+    """Cancel locked vouchers whatever they are, and put back into stock those nobody used; a step.
+
+    A voucher that was used up keeps that status; its use undone, it is cancelled.
+    """
+    assert connection.in_atomic_block
+    ended = [row for row in vouchers if row.status != Status.USED]
+    for row in vouchers:
+        row.cancelled_at = at
+    for row in ended:
+        row.status, row.reserved_until = Status.CANCELLED, None
+    Voucher.objects.bulk_update(vouchers, ["status", "cancelled_at", "reserved_until"])
+    tell_many("voucher.cancelled", ended, at)
+    unused = [row for row in ended if not was_used(row)]
+    for kind in sorted({row.voucher_type for row in unused}, key=lambda kind: kind.pk):
+        if kind.codes == VoucherType.Codes.GENERATED:
+            stock.give_back(kind, sum(row.voucher_type_id == kind.pk for row in unused))
 
 
 def was_used(voucher: Voucher) -> bool:
@@ -181,15 +204,14 @@ def tell(event: str, voucher: Voucher, at: datetime) -> None:
 
 def tell_many(event: str, vouchers: Iterable[Voucher], at: datetime) -> None:
     """Announce what became of vouchers, in one statement; a step."""
-    outbox.record_many(
-        [
-            OutboxEvent(
-                type=event,
-                object_id=each.pk,
-                created_at=at,
-                member_id=each.member_id,
-                partner_id=each.partner_id,
-            )
-            for each in vouchers
-        ]
+    outbox.record_many([_event(event, each, at) for each in vouchers])
+
+
+def _event(event: str, voucher: Voucher, at: datetime) -> OutboxEvent:
+    return OutboxEvent(
+        type=event,
+        object_id=voucher.pk,
+        created_at=at,
+        member_id=voucher.member_id,
+        partner_id=voucher.partner_id,
     )

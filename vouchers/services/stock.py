@@ -33,20 +33,61 @@ def claim(voucher_type: VoucherType, quantity: int) -> None:
     :raises OutOfStock: if fewer are left; nothing is taken then.
     """
     assert connection.in_atomic_block
-    slots = VoucherStock.objects.filter(voucher_type=voucher_type)
-    slot = random.randrange(VoucherStock.SLOTS)  # noqa: S311 to spread the tills, no secret
-    if slots.filter(slot=slot, left__gte=quantity).update(left=F("left") - quantity):
+    if _claim_from_one(voucher_type, quantity):
         return
-    rows = list(slots.select_for_update().order_by("slot"))
-    if not rows:
-        return
+    rows = _locked(voucher_type)
     left = sum(row.left for row in rows)
-    if left < quantity:
+    if rows and left < quantity:
         raise OutOfStock(left=left)
+    _take(rows, quantity)
+
+
+def claim_up_to(voucher_type: VoucherType, quantity: int) -> int:
+    """Take `quantity` out of the stock, or what is left of it; return how many; a step."""
+    assert connection.in_atomic_block
+    if _claim_from_one(voucher_type, quantity):
+        return quantity
+    rows = _locked(voucher_type)
+    if not rows:
+        return quantity
+    taken = min(quantity, sum(row.left for row in rows))
+    _take(rows, taken)
+    return taken
+
+
+# A slot that another till is changing is passed over: to wait for it, and find too little in it
+# then, would keep it locked while all are locked in order.
+_CLAIM = """
+UPDATE vouchers_voucherstock SET "left" = "left" - %(quantity)s WHERE id = (
+    SELECT id FROM vouchers_voucherstock
+    WHERE voucher_type_id = %(type)s AND "left" >= %(quantity)s
+    ORDER BY (slot + %(first)s) %% %(slots)s LIMIT 1 FOR UPDATE SKIP LOCKED)
+"""
+
+
+def _claim_from_one(voucher_type: VoucherType, quantity: int) -> bool:
+    first = random.randrange(VoucherStock.SLOTS)  # noqa: S311 to spread the tills, no secret
+    wanted = {
+        "type": voucher_type.pk,
+        "quantity": quantity,
+        "first": first,
+        "slots": VoucherStock.SLOTS,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, wanted)
+        return bool(cursor.rowcount)
+
+
+def _locked(voucher_type: VoucherType) -> list[VoucherStock]:
+    slots = VoucherStock.objects.filter(voucher_type=voucher_type)
+    return list(slots.select_for_update().order_by("slot"))
+
+
+def _take(rows: Iterable[VoucherStock], quantity: int) -> None:
     for row in rows:
         taken = min(row.left, quantity)
         if taken:
-            slots.filter(pk=row.pk).update(left=F("left") - taken)
+            VoucherStock.objects.filter(pk=row.pk).update(left=F("left") - taken)
             quantity -= taken
 
 
@@ -73,12 +114,19 @@ def take_from_pool(voucher_type: VoucherType, quantity: int) -> list[Voucher]:
 
     :raises OutOfStock: if fewer are left.
     """
-    pool = Voucher.objects.filter(voucher_type=voucher_type, status=Voucher.Status.POOL)
-    taken = list(pool.select_for_update(skip_locked=True).order_by("pk")[:quantity])
-    if len(taken) < quantity:  # Others may give theirs back: wait for them before refusing.
-        taken = list(pool.select_for_update().order_by("pk")[:quantity])
+    taken = take_up_to(voucher_type, quantity)
     if len(taken) < quantity:
         raise OutOfStock(left=len(taken))
+    return taken
+
+
+def take_up_to(voucher_type: VoucherType, quantity: int) -> list[Voucher]:
+    """Take imported codes, or as many as there are; a step."""
+    assert connection.in_atomic_block
+    pool = Voucher.objects.filter(voucher_type=voucher_type, status=Voucher.Status.POOL)
+    taken = list(pool.select_for_update(skip_locked=True).order_by("pk")[:quantity])
+    if len(taken) < quantity:  # Others may give theirs back: wait for them before saying no.
+        taken = list(pool.select_for_update().order_by("pk")[:quantity])
     return taken
 
 

@@ -1,0 +1,132 @@
+"""Vouchers and tickets that promotions give: issued once per unit, just before it is written.
+
+Every unit that stores evaluations comes by here (`awarding.recording`), so that all its rewards
+are issued in lock order: books, counters, vouchers' stock by type, sweepstakes. What cannot be
+issued refuses nothing: the answer tells it as a near miss, and it uses up no limit or budget.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from django.db import connection
+
+from promotions.engine.types import NEAR_MISSES_MAX, NearMiss, Reward
+from promotions.services.budgets import BudgetKey
+from vouchers.services import rewarding
+from vouchers.services.rewarding import Gift
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """What is stored beside a posting: its evaluation, and what it counts for the member.
+
+    `due` are the rewards that are still to be issued.
+    """
+
+    evaluation: dict[str, Any]
+    counts: list[dict[str, Any]]
+    partner_id: int
+    at: datetime
+    due: Sequence[Reward] = ()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The evaluation's result: enough to answer a replay by itself."""
+        result: dict[str, Any] = self.evaluation["result"]
+        return result
+
+
+class GivesBack(Protocol):
+    """Where budgets go back to that were claimed and are not needed."""
+
+    def give_back(self, key: BudgetKey, amount: int, /) -> None:
+        """Take back what was granted and not needed."""
+
+
+def issue(records: Sequence[Record], purse: GivesBack | None) -> None:
+    """Issue what is due, and put what was issued into the records' results; a step.
+
+    No statement where nothing is due.
+    """
+    rewarded = [record for record in records if record.due]
+    if not rewarded:
+        return
+    assert connection.in_atomic_block
+    gifts = {
+        (place, each.version_id): _gift(record, each)
+        for place, record in enumerate(rewarded)
+        for each in record.due
+    }
+    rewarding.give([gift for gift in gifts.values() if isinstance(gift, Gift)])
+    for place, record in enumerate(rewarded):
+        rows: list[dict[str, Any]] = []
+        misses: list[NearMiss] = []
+        for reward in record.due:
+            gift = gifts[place, reward.version_id]
+            rows.append(row_of(reward, gift))
+            if gift.short is not None:
+                misses.append(_miss(reward, gift))
+            if not gift.vouchers:
+                _free(record, reward, purse)
+        record.result["rewards"] = rows
+        record.due = ()
+        if misses:
+            known = record.result["near_misses"]
+            record.result["near_misses"] = [*misses, *known][:NEAR_MISSES_MAX]
+
+
+def _gift(record: Record, reward: Reward) -> Gift:
+    return Gift(
+        voucher_type=reward.code,
+        member_id=record.evaluation["member_id"],
+        partner_id=record.partner_id,
+        quantity=reward.quantity,
+        origin_id=record.evaluation["transaction_id"],
+        at=record.at,
+    )
+
+
+def row_of(reward: Reward, gift: Gift) -> dict[str, Any]:
+    """Return what is stored of a reward, also of one that came to nothing.
+
+    Codes are kept by the vouchers, sealed.
+    """
+    return {
+        "version_id": reward.version_id,
+        "promotion": reward.promotion,
+        "version": reward.version,
+        "kind": reward.kind,
+        "code": reward.code,
+        "wanted": reward.quantity,
+        "quantity": len(gift.vouchers),
+        "vouchers": [
+            {"id": each.pk, "valid_from": each.valid_from, "expires_at": each.expires_at}
+            for each in gift.vouchers
+        ],
+    }
+
+
+def _miss(reward: Reward, gift: Gift) -> NearMiss:
+    assert gift.short is not None
+    missing = reward.quantity - len(gift.vouchers)
+    return NearMiss(reward.promotion, reward.version, gift.short, str(missing))
+
+
+def _free(record: Record, reward: Reward, purse: GivesBack | None) -> None:
+    """Let a reward that came to nothing use up no limit and no budget."""
+    kept = []
+    for use in record.result.get("uses", []):
+        if use["version_id"] != reward.version_id:
+            kept.append(use)
+        elif use["per"] != "MEMBER" and purse is not None:
+            purse.give_back(_key_of(use), use["amount"])
+    if "uses" in record.result:
+        record.result["uses"] = kept
+    record.counts = [each for each in record.counts if each["promotion"] != reward.promotion]
+
+
+def _key_of(use: Mapping[str, Any]) -> BudgetKey:
+    start: date = use["start"]
+    return BudgetKey(use["promotion"], use["per"], use["period"], start, use["measure"])
