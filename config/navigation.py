@@ -6,7 +6,10 @@ from django.http import HttpRequest
 from django.urls import reverse_lazy
 
 MENU: dict[str, list[tuple[str, str, str]]] = {
-    "Promotions": [("Promotions", "campaign", "promotions_promotion")],
+    "Promotions": [
+        ("Promotions", "campaign", "promotions_promotion"),
+        ("Event types", "celebration", "promotions_eventtype"),
+    ],
     "Members": [
         ("Members", "group", "members_member"),
         ("May be one person", "difference", "members_duplicateflag"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from loyalty.errors import Conflict, Refused
+from loyalty.errors import Conflict, FieldError, Refused
 
 
 class TendersMismatch(Refused):
@@ -87,3 +87,20 @@ class EvaluationGone(Refused):
 
     def __init__(self) -> None:
         super().__init__("What the purchase was evaluated on is no longer kept.")
+
+
+class EventSchemaViolation(Refused):
+    """The event is of no type that the caller may send, or its attributes are not its type's."""
+
+    code = "EVENT_SCHEMA_VIOLATION"
+    title = "The event is not as its type says"
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        first = errors[0]
+        super().__init__(
+            f"{first.message} (at {first.pointer})",
+            errors=[
+                {"pointer": each.pointer, "code": each.code, "message": each.message}
+                for each in errors
+            ],
+        )

@@ -21,6 +21,7 @@ from loyalty.scopes import FOR_PARTNERS, Scope
 from members.queries import providers
 from members.services.sessions import open_session
 from partners.services.clients import create_client
+from promotions.queries import event_types
 from promotions.services import snapshot
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory
@@ -32,6 +33,7 @@ def fresh_process() -> None:
     configuration._loaded = None
     snapshot._loaded = None
     providers._loaded = None
+    event_types._loaded = None
     token_cache.clear()
 
 

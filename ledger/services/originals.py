@@ -21,7 +21,7 @@ class Original:
 
 
 def original_of(original: Original, *kinds: str) -> Transaction:
-    """Return the transaction that is named, of one of `kinds`.
+    """Return the transaction that is named, of one of `kinds`; where several fit, the first kind.
 
     :raises TransactionNotFound: if it is not here (yet), of another kind, or another partner's.
     """
@@ -35,7 +35,7 @@ def original_of(original: Original, *kinds: str) -> Transaction:
         found = found.filter(pk=original.id)
     else:
         found = found.filter(reference=original.reference)
-    row = found.order_by("part", "kind").first()
-    if row is None:
+    rows = list(found.order_by("part"))
+    if not rows:
         raise TransactionNotFound
-    return row
+    return min(rows, key=lambda row: kinds.index(row.kind))

@@ -111,6 +111,9 @@ class TransactionAnswer(Answer, kw_only=True):
     unlocked: int | msgspec.UnsetType = msgspec.UNSET
     expired: int | msgspec.UnsetType = msgspec.UNSET
     exchange: ExchangePart | msgspec.UnsetType = msgspec.UNSET
+    event: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    cooldown: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    referrer: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     explained: str | msgspec.UnsetType = msgspec.UNSET
     merged_from: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -168,6 +171,10 @@ def transaction_answer(
         ],
     )
     _add_parts(answer, posted, codes)
+    if mine and "event" in posted.data:
+        event = posted.data["event"]
+        answer.event = {name: event[name] for name in ("type", "role", "related")}
+        answer.cooldown = event["cooldown"]
     return answer
 
 

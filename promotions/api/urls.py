@@ -7,6 +7,7 @@ from promotions.api.batch import BatchViewSet
 from promotions.api.earning import EarningViewSet
 from promotions.api.enrollment import MemberViewSet
 from promotions.api.erasure import ErasureViewSet
+from promotions.api.events import EventViewSet
 from promotions.api.history import HistoryViewSet
 from promotions.api.merging import MergingViewSet
 from promotions.api.promotions import PromotionViewSet
@@ -34,6 +35,8 @@ urlpatterns: list[URLPattern] = [
     path("transactions/return-items/", ReturnViewSet.as_view({"post": "return_items"})),
     path("transactions/batch/", BatchViewSet.as_view({"post": "run"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
+    path("events/", EventViewSet.as_view({"post": "reward"})),
+    path("program/event-types/", EventViewSet.as_view({"get": "types"})),
     path("program/tiers/ladder/", LadderViewSet.as_view({"get": "versions", "put": "put"})),
     re_path(MEMBER + r"/tier/$", MemberTierViewSet.as_view({"put": "put"})),
     re_path(MEMBER + r"/transactions/$", HistoryViewSet.as_view({"get": "history"})),

@@ -81,7 +81,14 @@ def post_bonus(
     evaluation = judged.evaluation
     if not (evaluation.awards or evaluation.rewards or occasion.reference):
         return Bonus(evaluation, None, None)
-    header = Header(
+    header = header_of(occasion, held)
+    transaction, record = draft(book, header, judged, known, settings)
+    return Bonus(evaluation, transaction, record)
+
+
+def header_of(occasion: Occasion, tier: str) -> Header:
+    """Return what the books keep of an occasion beside its points."""
+    return Header(
         kind=Kind.BONUS,
         partner_id=occasion.partner_id,
         occurred_at=occasion.occurred_at,
@@ -92,11 +99,9 @@ def post_bonus(
         outlet=occasion.outlet,
         reason=occasion.reason,
         request_id=occasion.request_id,
-        tier_before=held,
-        tier_after=held,
+        tier_before=tier,
+        tier_after=tier,
     )
-    transaction, record = draft(book, header, judged, known, settings)
-    return Bonus(evaluation, transaction, record)
 
 
 def _purchase(occasion: Occasion, settings: Configuration) -> Purchase:

@@ -34,7 +34,7 @@ from promotions.engine.periods import start_of
 from promotions.engine.returns import Exceeds, Returned, Wanted, kept, refunds, together
 from promotions.engine.types import Award, Evaluation, Purchase
 from promotions.errors import ReturnExceedsPurchase
-from promotions.services import budgets, overrides, reward_returns, standings, tiering
+from promotions.services import budgets, events, overrides, reward_returns, standings, tiering
 from promotions.services.awarding import award_row, dated_awards, grants_of
 from promotions.services.earning import stored_result
 from promotions.services.reward_returns import held_of
@@ -53,7 +53,7 @@ from promotions.services.standings import Standing
 
 @use_case
 def reverse_earn(request: ReversalRequest, *, at: datetime) -> Reversed:
-    """Take a whole earn back: the mirror of its lots; works in every stage.
+    """Take a whole earn, or what an event gave, back: the mirror of its lots; in every stage.
 
     What it used up of limits and budgets goes back to the periods it was claimed from, also of
     promotions that have ended. The measures of the sale's day are lowered, and a tier that it led
@@ -63,7 +63,7 @@ def reverse_earn(request: ReversalRequest, *, at: datetime) -> Reversed:
     :raises AlreadyReversed: if it was taken back before.
     :raises ReversalRefused: if points were spent and their type's policy is REFUSE.
     """
-    original = original_of(request.original, Kind.EARN)
+    original = original_of(request.original, Kind.EARN, Kind.BONUS)
     find = Find(request.partner_id, Kind.EARN_REVERSAL, request.reference)
     book = posting.lock({"id": original.member_id}, at=at, find=find, lots=Lots.ALL)
     if earlier := posting.replayed(book, request.digest):
@@ -87,7 +87,7 @@ class DraftedReversal:
 def post_reversal(
     book: LockedBook, original: TransactionRow, request: ReversalRequest, standing: Standing
 ) -> DraftedReversal:
-    """Draft the reversal of a whole earn on a locked and settled book; a step.
+    """Draft the reversal of a whole earn or bonus on a locked and settled book; a step.
 
     Takes back its points, what it counted towards tiers, and what it used up of limits and
     budgets. Its vouchers and tickets are taken back at once, and told in the transaction's data.
@@ -103,7 +103,10 @@ def post_reversal(
     if held:
         budgets.hold(changes(used, {}, member_id)[1])
         reward_returns.post_changes(book, transaction, held)
-    return DraftedReversal(transaction, shortfall, freeing(used, {}, member_id))
+    freed = freeing(used, {}, member_id)
+    if original.kind == Kind.BONUS:
+        freed.append(events.forgetting(original.pk))
+    return DraftedReversal(transaction, shortfall, freed)
 
 
 def standing_for(book: LockedBook) -> Standing:

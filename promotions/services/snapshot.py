@@ -14,6 +14,9 @@ from promotions.engine.snapshot import Snapshot
 from promotions.engine.versions import Version, compile_version
 from promotions.models import EventType, Promotion, PromotionStatus, PromotionVersion
 
+# What Laurel itself says of an event with two sides.
+ROLE = {"role": {"type": "CHOICE", "choices": ["REFERRED", "REFERRER"]}}
+
 _loaded: tuple[Configuration, Snapshot] | None = None
 _loading = Lock()
 
@@ -79,7 +82,10 @@ def load_schemas() -> Schemas:
     """Return the attributes that the programme defines: of products, members and events."""
     product = MasterEntity.objects.filter(code="product").values_list("schema", flat=True).first()
     member = Program.objects.values_list("member_schema", flat=True).first()
-    events = dict(EventType.objects.values_list("code", "schema"))
+    events = {
+        code: {**schema, **(ROLE if two_sided else {})}
+        for code, schema, two_sided in EventType.objects.values_list("code", "schema", "two_sided")
+    }
     return Schemas(product=product or {}, member=member or {}, events=events)
 
 

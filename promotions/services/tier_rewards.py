@@ -7,7 +7,6 @@ from promotions.services.budgets import Purse
 from promotions.services.occasions import Occasion, post_bonus
 from promotions.services.snapshot import snapshot_of
 from promotions.services.standings import Standing, posted_at
-from promotions.services.tiering import Counted
 
 TRIGGER = "TIER_CHANGE"
 
@@ -24,13 +23,7 @@ def reward_move(standing: Standing, book: LockedBook, before: str, *, purse: Pur
         if bonus.transaction is None or bonus.record is None:
             return
         standing.records.append(bonus.record)
-        transaction = bonus.transaction
-        counted = Counted(
-            day=tiering.local_day(transaction.header.occurred_at, standing.settings),
-            points={str(each.type): each.points for each in transaction.effects if each.points},
-        )
-        transaction.header.data = {**(transaction.header.data or {}), "counted": counted}
-        tiering.add(standing, book, transaction, counted)
+        tiering.add_bonus(standing, book, bonus.transaction)
         before = after
 
 

@@ -102,6 +102,17 @@ def add(standing: Standing, book: LockedBook, transaction: Transaction, counted:
     transaction.header.tier_after = standing.held.tier
 
 
+def add_bonus(standing: Standing, book: LockedBook, transaction: Transaction) -> None:
+    """Count what an occasion gave on its local day, and move the member up if that is enough."""
+    header = transaction.header
+    counted = Counted(
+        day=local_day(header.occurred_at, standing.settings),
+        points={str(each.type): each.points for each in transaction.effects if each.points},
+    )
+    header.data = {**(header.data or {}), "counted": counted}
+    add(standing, book, transaction, counted)
+
+
 def _unit_before(standing: Standing, day: date, counted: Counted) -> int | None:
     """Return what the member had without this transaction, where only a crossing counts."""
     if standing.override is None:

@@ -17,7 +17,6 @@ from promotions.services.awarding import recording
 from promotions.services.budgets import Till
 from promotions.services.occasions import Bonus, Occasion, post_bonus
 from promotions.services.standings import Standing
-from promotions.services.tiering import Counted
 
 
 class PointsGiven(msgspec.Struct, frozen=True):
@@ -96,15 +95,8 @@ def _count(
     for key, book in moving.items():
         overrides.catch_up(found[key], book)
     for key, bonus in given:
-        transaction = bonus.transaction
-        if transaction is None:
-            continue
-        counted = Counted(
-            day=tiering.local_day(transaction.header.occurred_at, settings),
-            points={str(each.type): each.points for each in transaction.effects if each.points},
-        )
-        transaction.header.data = {**(transaction.header.data or {}), "counted": counted}
-        tiering.add(found[key], books[key], transaction, counted)
+        if bonus.transaction is not None:
+            tiering.add_bonus(found[key], books[key], bonus.transaction)
     return found
 
 

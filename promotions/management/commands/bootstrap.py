@@ -7,6 +7,7 @@ from ledger.services import bootstrap as ledger
 from loyalty.services import bootstrap as loyalty
 from members.services import bootstrap as members
 from partners.services import bootstrap as partners
+from promotions.services import bootstrap as promotions
 
 
 class Command(BaseCommand):
@@ -14,5 +15,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic():
-            for app in (loyalty, partners, members, ledger):
+            for app in (loyalty, partners, members, ledger, promotions):
                 app.install()
