@@ -104,3 +104,23 @@ class EventSchemaViolation(Refused):
                 for each in errors
             ],
         )
+
+
+class NothingWaits(Conflict):
+    """Nothing of the promotion waits for approval, or no longer."""
+
+    code = "NOTHING_WAITS"
+    title = "Nothing waits for approval"
+
+    def __init__(self, *, promotion: str) -> None:
+        super().__init__(f"Nothing of {promotion} waits for approval.", promotion=promotion)
+
+
+class SecondPersonNeeded(Refused):
+    """Whoever asked for it cannot approve or reject it."""
+
+    code = "SECOND_PERSON_NEEDED"
+    title = "Somebody else has to judge this"
+
+    def __init__(self) -> None:
+        super().__init__("Whoever asked for it cannot be the one who approves or rejects it.")

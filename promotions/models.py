@@ -65,6 +65,45 @@ class PromotionVersion(models.Model):
         return f"{self.promotion} v{self.number}"
 
 
+class PromotionApproval(models.Model):
+    """What somebody wants to put live, until a second person has judged it.
+
+    A change of a promotion that is live waits here with its `definition`, which becomes a version
+    when it is approved; else `version` is there already and its promotion is not live.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "WAITING", "Waiting"
+        APPROVED = "APPROVED", "Approved"
+        REJECTED = "REJECTED", "Rejected"
+        SUPERSEDED = "SUPERSEDED", "Superseded by a later change"
+
+    promotion = models.ForeignKey(Promotion, on_delete=models.CASCADE, related_name="approvals")
+    version = models.ForeignKey(
+        PromotionVersion, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    definition = models.JSONField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=200)
+    asked_reason = models.CharField(max_length=4000, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+    decided_reason = models.CharField(max_length=4000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["promotion"],
+                condition=models.Q(state="WAITING"),
+                name="promotions_approval_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.promotion} {self.state}, asked by {self.asked_by}"
+
+
 class Evaluation(models.Model):
     """Why a transaction gave what it gave: the facts it saw, and the awards by line."""
 

@@ -144,6 +144,19 @@ class Program(models.Model):
         default=ReturnsWithoutOriginal.REFUSE,
         help_text="When items come back and nobody knows of which purchase.",
     )
+    four_eyes = models.BooleanField(
+        default=False,
+        help_text="What one person puts live waits until a second person approves it.",
+    )
+    earn_share_warning = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        default=20,
+        null=True,
+        blank=True,
+        help_text="Warn of a promotion whose points are worth more than so many percent of the"
+        " price; empty: never.",
+    )
 
     class Meta:
         verbose_name = "programme"

@@ -17,9 +17,8 @@ from loyalty.admin_base import ReadOnlyAdmin
 from loyalty.errors import LoyaltyError, ValidationFailed
 from promotions.models import Evaluation, Promotion, PromotionStatus, PromotionVersion
 from promotions.services.authoring import (
+    change_status,
     read_definition,
-    set_status,
-    warnings_of,
     write_promotion,
 )
 from promotions.services.rule_tests import run_tests
@@ -129,31 +128,27 @@ class PromotionAdmin(ModelAdmin):
 
     @admin.action(description="Put live", permissions=["change"])
     def go_live(self, request: HttpRequest, queryset: QuerySet[Promotion]) -> None:
-        for promotion in queryset:
-            version = promotion.versions.order_by("number").last()
-            try:
-                definition = read_definition(version.definition if version else {})
-                run_tests(definition)
-            except LoyaltyError as error:
-                self.message_user(request, f"{promotion.code}: {error.detail}", messages.ERROR)
-                continue
-            self._set(promotion, Promotion.Status.LIVE)
-            for warning in warnings_of(definition):
-                self.message_user(request, f"{promotion.code}: {warning}", messages.WARNING)
+        self._set(request, queryset, Promotion.Status.LIVE)
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Promotion]) -> None:
-        for promotion in queryset:
-            self._set(promotion, Promotion.Status.PAUSED)
+        self._set(request, queryset, Promotion.Status.PAUSED)
 
     @admin.action(description="End", permissions=["change"])
     def end(self, request: HttpRequest, queryset: QuerySet[Promotion]) -> None:
-        for promotion in queryset:
-            self._set(promotion, Promotion.Status.ENDED)
+        self._set(request, queryset, Promotion.Status.ENDED)
 
-    def _set(self, promotion: Promotion, status: str) -> None:
-        with transaction.atomic():
-            set_status(promotion, status, at=timezone.now())
+    def _set(self, request: HttpRequest, queryset: QuerySet[Promotion], status: str) -> None:
+        by = request.user.get_username()
+        for promotion in queryset:
+            try:
+                with transaction.atomic():
+                    written = change_status(promotion.code, status, at=timezone.now(), by=by)
+            except LoyaltyError as error:
+                self.message_user(request, f"{promotion.code}: {error.detail}", messages.ERROR)
+                continue
+            for warning in written.warnings:
+                self.message_user(request, f"{promotion.code}: {warning}", messages.WARNING)
 
 
 @admin.register(Evaluation)

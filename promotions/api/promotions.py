@@ -18,22 +18,26 @@ from loyalty.api.views import ProgramViewSet
 from loyalty.caller import CallerKind
 from loyalty.errors import (
     ExpressionInvalid,
+    FieldError,
     NotFound,
+    ValidationFailed,
     VersionConflict,
 )
 from loyalty.scopes import Scope
 from members.queries import resolve
 from promotions.engine.definition import Definition
-from promotions.errors import TestsFail
-from promotions.models import Promotion, PromotionVersion
+from promotions.errors import NothingWaits, SecondPersonNeeded, TestsFail
+from promotions.models import Promotion, PromotionApproval, PromotionVersion
 from promotions.queries.promotions import (
     Filter,
     budgets_left,
     left_of,
     promotions_page,
     version_of,
+    waiting_by_promotion,
 )
-from promotions.services import authoring
+from promotions.services import approvals, authoring
+from promotions.services.waiting import WAITING
 
 Codes = Annotated[list[Code], Meta(max_length=200)]
 Status = Literal["DRAFT", "LIVE", "PAUSED", "ENDED"]
@@ -46,9 +50,13 @@ class PromotionBody(Definition, frozen=True, kw_only=True):
 
 
 class StatusBody(Body, kw_only=True):
-    """Pause, end, or put live again what is there; the definition stays."""
+    """Pause, end, or put live again what is there; the definition stays.
 
-    status: Status
+    Or, as a second person, approve or reject what waits. One of the two.
+    """
+
+    status: Status | None = None
+    approval: Literal["APPROVED", "REJECTED"] | None = None
     reason: Reason | None = None
 
 
@@ -77,6 +85,16 @@ class VersionQuery(Body, kw_only=True):
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
 
 
+class WaitingAnswer(Answer, kw_only=True):
+    """What waits for a second person: who asked for it, and the definition that is to be live."""
+
+    version: int | None
+    asked_at: datetime
+    asked_by: str
+    reason: str
+    definition: dict[str, Any]
+
+
 class PromotionAnswer(Answer, kw_only=True):
     """A promotion as one of its versions has it. Cost is for those who write promotions."""
 
@@ -97,6 +115,8 @@ class PromotionAnswer(Answer, kw_only=True):
     definition: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     budget_left: int | str | msgspec.UnsetType | None = msgspec.UNSET
     warnings: list[str] | msgspec.UnsetType = msgspec.UNSET
+    approval: str | msgspec.UnsetType | None = msgspec.UNSET
+    waiting: WaitingAnswer | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class PromotionsAnswer(Answer, kw_only=True):
@@ -163,13 +183,24 @@ class PromotionViewSet(ProgramViewSet):
             )
         return self._written(done, status=201 if new else 200)
 
-    @operation("Update Promotion Status", body=StatusBody, answer=PromotionAnswer)
+    @operation(
+        "Update Promotion Status",
+        body=StatusBody,
+        answer=PromotionAnswer,
+        errors=(TestsFail, NothingWaits, SecondPersonNeeded),
+    )
     def set_status(self, request: Request, code: str) -> HttpResponse:
-        body = self.body(StatusBody)
+        body, by = self.body(StatusBody), self.caller.client_id
+        reason, at = body.reason or "", self.now()
         with transaction.atomic():
-            done = authoring.change_status(
-                code, body.status, at=self.now(), reason=body.reason or ""
-            )
+            if body.status is not None and body.approval is None:
+                done = authoring.change_status(code, body.status, at=at, reason=reason, by=by)
+            elif body.status is None and body.approval is not None:
+                judge = approvals.approve if body.approval == "APPROVED" else approvals.reject
+                done = judge(code, by=by, at=at, reason=reason)
+            else:
+                message = "Give a status, or judge what waits: one of the two."
+                raise ValidationFailed([FieldError("/status", "EXACTLY_ONE", message)])
         return self._written(done)
 
     @operation("Promotion Segment Mapping", body=MappingBody, answer=PromotionAnswer)
@@ -219,13 +250,20 @@ class PromotionViewSet(ProgramViewSet):
         return False
 
     def _written(self, done: authoring.Written, *, status: int = 200) -> HttpResponse:
+        """Answer what was written; 202 while a second person has to approve it."""
         (answer,) = self._answers([done.version])
         answer.warnings = list(done.warnings)
-        return self.answer(answer, status=status, headers={"ETag": f'"{done.version.number}"'})
+        if done.approval is not None:
+            answer.approval = done.approval.state
+        waits = done.approval is not None and done.approval.state == WAITING
+        return self.answer(
+            answer, status=202 if waits else status, headers={"ETag": f'"{done.version.number}"'}
+        )
 
     def _answers(self, page: list[PromotionVersion]) -> list[PromotionAnswer]:
         chosen = negotiate(self.request._request)
         known = budgets_left(row.promotion.code for row in page) if self._writes else {}
+        waits = waiting_by_promotion(row.promotion_id for row in page) if self._writes else {}
         currency = configuration().currency
         answers = []
         for row in page:
@@ -249,5 +287,18 @@ class PromotionViewSet(ProgramViewSet):
             if self._writes:
                 answer.definition = definition
                 answer.budget_left = left_of(row, known, currency)
+                asked = waits.get(row.promotion_id)
+                answer.approval = asked.state if asked else None
+                answer.waiting = _waiting_answer(asked) if asked else None
             answers.append(answer)
         return answers
+
+
+def _waiting_answer(asked: PromotionApproval) -> WaitingAnswer:
+    return WaitingAnswer(
+        version=asked.version.number if asked.version else None,
+        asked_at=asked.asked_at,
+        asked_by=asked.asked_by,
+        reason=asked.asked_reason,
+        definition=asked.definition,
+    )

@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 from members.models import Member
 from members.queries.segments import segment_codes
 from promotions.engine.money import to_minor, to_text
-from promotions.models import BudgetSlot, Promotion, PromotionVersion
+from promotions.models import BudgetSlot, Promotion, PromotionApproval, PromotionVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +114,16 @@ def left_of(version: PromotionVersion, known: dict[str, int], currency: str) -> 
             to_minor(str(budget["at_most"]), currency) if left is None else left, currency
         )
     return int(budget["at_most"]) if left is None else left
+
+
+def live_definitions(at: datetime) -> QuerySet[PromotionVersion]:
+    """Return of each promotion that is LIVE the version in effect, or the first. One query."""
+    return _in_effect(at).filter(promotion__status=Promotion.Status.LIVE)
+
+
+def waiting_by_promotion(promotion_ids: Iterable[int]) -> dict[int, PromotionApproval]:
+    """Return what waits for a second person, by promotion. One query."""
+    rows = PromotionApproval.objects.filter(
+        promotion__in=list(promotion_ids), state=PromotionApproval.State.WAITING
+    )
+    return {row.promotion_id: row for row in rows.select_related("version")}

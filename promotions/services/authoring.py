@@ -21,7 +21,15 @@ from promotions.engine.checks import Invalid, check
 from promotions.engine.definition import Definition
 from promotions.engine.facts import Schemas
 from promotions.engine.versions import condition_names
-from promotions.models import EventType, Promotion, PromotionStatus, PromotionVersion
+from promotions.models import (
+    EventType,
+    Promotion,
+    PromotionApproval,
+    PromotionStatus,
+    PromotionVersion,
+)
+from promotions.services import waiting
+from promotions.services.linting import lint
 from promotions.services.rule_tests import run_tests
 from promotions.services.snapshot import load_schemas
 from vouchers.models import VoucherType
@@ -29,12 +37,16 @@ from vouchers.models import VoucherType
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A promotion as it now stands, and whether a new version was made."""
+    """A promotion as it now stands, and whether a new version was made.
+
+    `approval` is what waits for a second person, or was decided by one.
+    """
 
     promotion: Promotion
     version: PromotionVersion
     new_version: bool
     warnings: tuple[str, ...]
+    approval: PromotionApproval | None = None
 
 
 @use_case
@@ -52,7 +64,11 @@ def put_promotion(
 def write_promotion(
     code: str, content: dict[str, Any], *, status: str, at: datetime, by: str = ""
 ) -> Written:
-    """Do what `put_promotion` does, as a step."""
+    """Do what `put_promotion` does, as a step.
+
+    Where the programme asks for four eyes, what is to be LIVE waits: a promotion that is not live
+    stays so, and one that is keeps the version in effect.
+    """
     assert connection.in_atomic_block
     definition = read_definition(content)
     if status == Promotion.Status.LIVE:
@@ -60,45 +76,94 @@ def write_promotion(
     promotion, _ = Promotion.objects.select_for_update().get_or_create(
         code=code, defaults={"name": definition.name}
     )
-    plain = msgspec.to_builtins(definition)
-    digest = hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).digest()
     last = promotion.versions.order_by("number").last()
-    same = last is not None and bytes(last.digest) == digest
-    version = last
-    if not same:
-        since = definition.effective_from or at
-        if since < at:
-            message = "A version takes over now or later, never in the past."
-            raise ValidationFailed([FieldError("/effective_from", "OUT_OF_RANGE", message)])
-        version = PromotionVersion.objects.create(
-            promotion=promotion,
-            number=last.number + 1 if last else 1,
-            definition=plain,
-            digest=digest,
-            effective_from=since,
-            created_at=at,
-            created_by=by,
-        )
-    assert version is not None
+    same = last is not None and bytes(last.digest) == digest_of(definition)
+    live = promotion.status == Promotion.Status.LIVE
+    warnings = lint(code, definition, at=at)
+    waits = status == Promotion.Status.LIVE and not (live and same)
+    waits = waits and waiting.second_person_needed()
+    if waits and live:
+        assert last is not None
+        _check_start(definition, at)
+        asked = waiting.ask(promotion, msgspec.to_builtins(definition), version=None, at=at, by=by)
+        return Written(promotion, last, new_version=False, warnings=warnings, approval=asked)
+    if last is None or not same:
+        version = make_version(promotion, definition, at=at, by=by)
+    else:
+        version = last
+    if waits:
+        set_status(promotion, promotion.status, at=at)
+        plain = version.definition
+        asked = waiting.ask(promotion, plain, version=version, at=at, by=by)
+        return Written(promotion, version, not same, warnings, asked)
+    if not same or status != promotion.status:
+        waiting.supersede(promotion, at=at, by=by)
+    set_status(promotion, status, at=at)
+    return Written(promotion, version, not same, warnings)
+
+
+def digest_of(definition: Definition) -> bytes:
+    """Return what tells whether two definitions are the same."""
+    plain = msgspec.to_builtins(definition)
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).digest()
+
+
+def make_version(
+    promotion: Promotion, definition: Definition, *, at: datetime, by: str
+) -> PromotionVersion:
+    """Make a promotion's next version; a step.
+
+    :raises ValidationFailed: if it is to take over in the past.
+    """
+    assert connection.in_atomic_block
+    since = _check_start(definition, at)
+    last = promotion.versions.order_by("number").last()
+    version = PromotionVersion.objects.create(
+        promotion=promotion,
+        number=last.number + 1 if last else 1,
+        definition=msgspec.to_builtins(definition),
+        digest=digest_of(definition),
+        effective_from=since,
+        created_at=at,
+        created_by=by,
+    )
     promotion.name = definition.name
     promotion.save(update_fields=["name"])
-    set_status(promotion, status, at=at)
-    if not same:
-        epoch.bump()
-    return Written(promotion, version, not same, tuple(warnings_of(definition)))
+    epoch.bump()
+    return version
 
 
-def change_status(code: str, status: str, *, at: datetime, reason: str = "") -> Written:
-    """Pause, end or put live a promotion as it is; a step.
+def _check_start(definition: Definition, at: datetime) -> datetime:
+    since = definition.effective_from or at
+    if since < at:
+        message = "A version takes over now or later, never in the past."
+        raise ValidationFailed([FieldError("/effective_from", "OUT_OF_RANGE", message)])
+    return since
+
+
+def change_status(
+    code: str, status: str, *, at: datetime, reason: str = "", by: str = ""
+) -> Written:
+    """Pause, end or put live a promotion as it is; a step. With four eyes, going live waits.
 
     :raises NotFound: if there is none.
     :raises TestsFail: if it is to be LIVE and a rule test of its last version fails.
     """
     promotion, version = _last(code)
+    warnings: tuple[str, ...] = ()
     if status == Promotion.Status.LIVE:
-        run_tests(msgspec.convert(version.definition, Definition))
+        definition = msgspec.convert(version.definition, Definition)
+        run_tests(definition)
+        warnings = lint(code, definition, at=at)
+        if promotion.status != status and waiting.second_person_needed():
+            asked = waiting.ask(
+                promotion, version.definition, version=version, at=at, by=by, reason=reason
+            )
+            return Written(promotion, version, False, warnings, asked)
+    if promotion.status != status:
+        waiting.supersede(promotion, at=at, by=by)
     set_status(promotion, status, at=at, reason=reason)
-    return Written(promotion, version, new_version=False, warnings=())
+    return Written(promotion, version, new_version=False, warnings=warnings)
 
 
 def map_segments(
@@ -205,22 +270,3 @@ def _check_names(definition: Definition) -> None:
 
 def _unknown(pointer: str, message: str) -> None:
     raise ValidationFailed([FieldError(pointer, "UNKNOWN", message)])
-
-
-def warnings_of(definition: Definition) -> list[str]:
-    """Return what a careful reader would ask about."""
-    warnings = []
-    award, audience = definition.award, definition.audience
-    if award.kind == "MULTIPLIER" and not definition.combination.stackable:
-        warnings.append("NEVER_AWARDS: alone, without base awards, there is nothing to multiply.")
-    bounded = definition.limits or definition.budget
-    if award.kind not in ("FIXED", "VOUCHER", "TICKET") and not bounded:
-        warnings.append("NO_CAP: nothing bounds what one purchase earns.")
-    if definition.active_to is None and not definition.combination.base:
-        warnings.append("NO_END: the promotion runs until somebody ends it.")
-    if not definition.tests:
-        warnings.append("NO_TESTS: no example shows what it is meant to give.")
-    per_member = any(limit.per == "MEMBER" for limit in definition.limits)
-    if audience.guests and (audience.segments or per_member):
-        warnings.append("NO_GUESTS: guests are in no segment and have no limits of their own.")
-    return warnings
