@@ -12,8 +12,9 @@ from loyalty.models import Job, Program
 from loyalty.services import jobs
 from members.ladder import Definition
 from members.services import segment_refresh
-from promotions.services import backtest, tier_review
+from promotions.services import backtest, celebrations, tier_review
 from promotions.services import ladder as ladders
+from promotions.services.bootstrap import ANNIVERSARY
 from vouchers.tasks import run_subscriptions, run_voucher_expiry
 
 
@@ -52,6 +53,31 @@ def _review(job: jobs.Running, *, everybody: bool) -> None:
         job.advance(position=after, done=chunk.members, total=total)
 
 
+def run_birthdays(job: jobs.Running) -> None:
+    """Reward birthdays: a step of the night."""
+    _celebrate(job, celebrations.BIRTHDAY, "birthdays")
+
+
+def run_anniversaries(job: jobs.Running) -> None:
+    """Reward anniversaries of joining: a step of the night."""
+    _celebrate(job, ANNIVERSARY, "anniversaries")
+
+
+def _celebrate(job: jobs.Running, feast: str, counted: str) -> None:
+    """Reward a feast chunk by chunk, if a promotion does; nights that were missed are made up."""
+    days = celebrations.days_of(job.job)
+    if not celebrations.is_celebrated(feast, days):
+        return
+    after = job.position or 0
+    while True:
+        chunk = celebrations.celebrate_chunk(feast, days, after=after, at=job.at)
+        if chunk.last is None:
+            return
+        after = chunk.last
+        job.add(**{counted: chunk.rewarded})
+        job.advance(position=after, done=chunk.members)
+
+
 def start_segments(job: jobs.Running) -> None:
     """Have dynamic segments found anew, each by a job of its own: a step of the night."""
     segment_refresh.start_night(at=job.at)
@@ -68,6 +94,8 @@ NIGHT: dict[str, jobs.Step] = {
     "tiers": run_review,
     "subscriptions": run_subscriptions,
     "vouchers": run_voucher_expiry,
+    "birthdays": run_birthdays,
+    "anniversaries": run_anniversaries,
     "inactivity": start_inactivity,
     "segments": start_segments,
     "audit": run_audit,

@@ -31,6 +31,7 @@ from promotions.api.earning import IncludeQuery, explain_stored
 from promotions.models import Evaluation, EventType
 from promotions.queries.event_types import event_types_page
 from promotions.services import events
+from promotions.shapes.rewards import rewards_answer
 
 Attributes = Annotated[dict[Name, Any], Meta(max_length=100)]
 
@@ -161,8 +162,9 @@ def event_answer(done: events.Rewarded, answer: TransactionAnswer) -> Transactio
     """Add to the answer of an event's posting what it gave to either side."""
     settings = configuration(done.book.epoch)
     answer.awards = [award_answer(award, settings) for award in done.result["awards"]]
-    result = msgspec.to_builtins(done.result)
-    answer.near_misses, answer.rewards = result["near_misses"], result.get("rewards", [])
+    answer.near_misses = msgspec.to_builtins(done.result["near_misses"])
+    # Whoever sends the event is who issues its vouchers, and may hand their codes over.
+    answer.rewards = rewards_answer(done.result.get("rewards", []), whole=True, settings=settings)
     if done.referrer is not None:
         side = done.referrer
         answer.referrer = {

@@ -124,17 +124,13 @@ def reward_event(request: EventRequest, *, at: datetime) -> Rewarded:
         own = _of_referrer(occasion, kind)
         given.append(_give(other, second, own, till, facts.known(other, asked, wanted)))
         sides.append(second)
+    records = [*(b.record for b in given if b.record), *standings.records_of(sides)]
+    recorded = recording(records, till)  # Issues vouchers: only now is it known what was given.
     transaction, side = _tell(given, kind, told, settings, request)
     rewarded = [] if _gave_nothing(given) else [_note(book, transaction, kind)]
     posting.write_many(
         [each for each in (book, other) if each is not None],
-        alongside=[
-            *recording(
-                [*(b.record for b in given if b.record), *standings.records_of(sides)], till
-            ),
-            *rewarded,
-            *standings.record_of(sides),
-        ],
+        alongside=[*recorded, *rewarded, *standings.record_of(sides)],
     )
     assert bonus.record is not None
     referrer = None
@@ -313,7 +309,11 @@ def _give(
 
 
 def _gave_nothing(given: list[Bonus]) -> bool:
-    return not any(each.evaluation.awards or each.evaluation.rewards for each in given)
+    results = [each.record.result for each in given if each.record]
+    return not any(
+        result["awards"] or any(row["quantity"] for row in result.get("rewards", ()))
+        for result in results
+    )
 
 
 def _tell(

@@ -14,6 +14,7 @@ from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory
 from tests.factories.promotions import promotion
 from tests.factories.tiers import ladder
+from tests.factories.vouchers import VoucherTypeFactory
 
 GIFT = {"kind": "FIXED", "type": "PTS", "points": 50}
 
@@ -272,6 +273,24 @@ def test_cooldowns_are_the_members_own(till, survey, now):
     answer = send(till, event(now, "E2", member={"number": other.number}))
 
     assert [each["points"] for each in answer["points"]] == [50]
+
+
+def test_an_event_may_give_vouchers_and_counts_only_if_there_were_any(till, survey, now):
+    set_type(once_per="LIFE")
+    VoucherTypeFactory(code="TENNER", stock=1)
+    voucher = {"kind": "VOUCHER", "voucher_type": "TENNER", "quantity": 1}
+    promotion("GOOD", trigger="EVENT", event="SURVEY", award=voucher)
+    other = {"number": MemberFactory(joined_at=now - timedelta(days=9)).number}
+
+    first = send(till, event(now))
+    second = send(till, event(now, "E2", member=other))
+
+    [reward] = first["rewards"]
+    assert (reward["code"], len(reward["vouchers"])) == ("TENNER", 1)
+    assert first["cooldown"]["reason"] == "ONCE_PER_LIFE"
+    assert send(till, event(now), 200) == first
+    assert second["rewards"] == []
+    assert second["cooldown"] is None
 
 
 def test_both_sides_of_a_referral_are_rewarded(till, survey, member, now):
