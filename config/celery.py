@@ -14,6 +14,11 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "settle what is due": {"task": "ledger.tasks.start_sweep", "schedule": 60.0},
     "the night": {"task": "promotions.tasks.start_night", "schedule": crontab(minute="5")},
+    # Months end where the programme is; a month that is settled is left alone.
+    "settle with partners": {
+        "task": "ledger.tasks.start_settlement",
+        "schedule": crontab(minute="20"),
+    },
     "look at tiers": {"task": "promotions.tasks.start_tier_checks", "schedule": 60.0},
     "clear expired tokens": {
         "task": "partners.tasks.clear_expired_tokens",

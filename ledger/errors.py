@@ -1,6 +1,6 @@
 """Every refusal of the ledger."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from loyalty.errors import Conflict, NotFound, Refused
@@ -218,3 +218,13 @@ class ReversalRefused(Refused):
             spent=points,
             **extra,
         )
+
+
+class MonthNotOver(Refused):
+    """A month is settled when it is over: until then more is posted into it."""
+
+    code = "MONTH_NOT_OVER"
+    title = "The month is not over"
+
+    def __init__(self, month: date) -> None:
+        super().__init__(f"{month:%B %Y} is not over.", month=f"{month:%Y-%m}")

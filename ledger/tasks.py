@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 from celery import shared_task
@@ -10,8 +10,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from ledger.queries.stages import Criteria, count
+from ledger.queries.statements import has_postings, last_month, month_of, period_of
 from ledger.services import settlement, stage
 from ledger.services.audit import audit
+from ledger.services.partner_settlement import settle_month
 from ledger.services.stage import Wanted
 from loyalty.caller import Actor
 from loyalty.models import Job, Program
@@ -118,3 +120,32 @@ def run_audit(job: jobs.Running) -> None:
     if broken:
         log.error("The books do not balance: %s", broken)
     job.add(broken_invariants=len(broken))
+
+
+@shared_task
+def start_settlement() -> None:
+    """Start settling the last local month with partners, once, if anything was posted in it."""
+    now = timezone.now()
+    month = last_month(now)
+    if has_postings(*period_of(month)):
+        start_settling(month, at=now)
+
+
+def start_settling(month: date, *, at: datetime) -> Job:
+    """Start the job that settles a month; a month makes one job."""
+    name = f"{month:%Y-%m}"
+    return jobs.start(
+        settle_partners.name, at=at, key=f"settlement:{name}", parameters={"month": name}
+    )
+
+
+@shared_task
+def settle_partners(*, job_id: str) -> None:
+    """Close a month and write the statements of its partners."""
+    try:
+        with jobs.resume(job_id) as job:
+            settled = settle_month(month_of(job.job.parameters["month"]), at=job.at)
+            job.job.result = {"statements": settled.statements, "new": settled.new}
+            job.advance(position=None, done=settled.statements, total=settled.statements)
+    except jobs.NotForUs:
+        return

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 CSV = "text/csv; charset=utf-8"
@@ -13,6 +14,8 @@ ROWS_AT_ONCE = 1_000
 
 def guarded(value: Any) -> str:
     """Return a cell's text, behind an apostrophe where a spreadsheet would run it as a formula."""
+    if isinstance(value, int | Decimal):
+        return str(value)  # A number below zero is none.
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_RUNS) else text
 

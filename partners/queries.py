@@ -146,6 +146,17 @@ def partner_named(code: str, *, seen_by: int | None) -> Partner:
     return found
 
 
+def partner_in_sight(code: str, *, only: int | None) -> Partner:
+    """Return a partner's row; where `only` is one, nobody but that partner. One query.
+
+    :raises PartnerNotFound: if there is none, or it is another.
+    """
+    found = Partner.objects.filter(code=code).first()
+    if found is None or only not in (None, found.pk):
+        raise PartnerNotFound
+    return found
+
+
 def exchange_partners() -> list[Partner]:
     """Return the partners that take points for units of their own now. Five queries."""
     active = Partner.objects.filter(status=Partner.Status.ACTIVE, exchange__isnull=False)

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path, re_path
 from ledger.api.adjustments import AdjustmentViewSet, PointLockViewSet
 from ledger.api.cards import CardValidationViewSet
 from ledger.api.exchanges import ExchangeViewSet
+from ledger.api.partner_history import PartnerHistoryViewSet
 from ledger.api.partners import PartnerViewSet
 from ledger.api.program import PointTypeViewSet
 from ledger.api.redemption import RedemptionViewSet
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern] = [
     path("partners/", PartnerViewSet.as_view({"get": "page"})),
     path("partners/exchange/", PartnerViewSet.as_view({"get": "exchange"})),
     re_path(rf"^partners/{CODE}/$", PartnerViewSet.as_view({"get": "one", "put": "put"})),
+    re_path(rf"^partners/{CODE}/transactions/$", PartnerHistoryViewSet.as_view({"get": "history"})),
     path("exchanges/", ExchangeViewSet.as_view({"get": "page"})),
     path("exchanges/<uuid:id>/", ExchangeViewSet.as_view({"post": "settle"})),
     path("cards/validate/", CardValidationViewSet.as_view({"post": "validate"})),

@@ -116,7 +116,7 @@ DECLARE
     v_later timestamptz;
 BEGIN
     SELECT m.id, m.number, m.stage, m.enrolled_by_id, m.currency, m.joined_at, t.code AS tier,
-           p.epoch AS epoch, h.id AS house, r.per_transaction, r.per_day
+           p.epoch AS epoch, p.books_closed_until, h.id AS house, r.per_transaction, r.per_day
     INTO v_member
     FROM members_member m
     LEFT JOIN members_tier t ON t.id = m.tier_id
@@ -128,6 +128,8 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT * INTO v_book FROM ledger_book WHERE member_id = p_member;
+    -- A month that is closed is settled with partners: nothing is posted into it any more.
+    v_book.last_posted_at := greatest(v_book.last_posted_at, v_member.books_closed_until);
     SELECT json_agg(json_build_object(
         'point_type', point_type_id, 'available', available, 'pending', pending,
         'locked', locked, 'debt', debt, 'earned', earned, 'redeemed', redeemed,

@@ -46,6 +46,8 @@ DECLARE
     v_house bigint;
 BEGIN
     SELECT id INTO v_house FROM partners_partner WHERE is_house;
+    -- A month that is closed is settled with partners: nothing is posted into it any more.
+    p_at := greatest(p_at, (SELECT books_closed_until FROM loyalty_program WHERE id = 1));
     CREATE TEMPORARY TABLE IF NOT EXISTS settling_event (
         member_id bigint, point_type_id bigint, lot_id uuid, instant timestamptz, step smallint,
         points bigint, seq bigint, transaction_id uuid, version bigint

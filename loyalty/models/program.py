@@ -143,6 +143,17 @@ class Program(models.Model):
         choices=ReturnsWithoutOriginal.choices,
         default=ReturnsWithoutOriginal.REFUSE,
         help_text="When items come back and nobody knows of which purchase.",
+    points_expiring_before = models.DurationField(
+        null=True,
+        blank=True,
+        default=timedelta(days=30),
+        help_text="How long before points expire subscribers are told; empty: they are not.",
+    )
+    books_closed_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The end of the last month that was settled: nothing is posted before it.",
     )
     four_eyes = models.BooleanField(
         default=False,

@@ -30,6 +30,10 @@ DAMAGES = {
     "moves_of_kind": "UPDATE ledger_entry SET source = 5",
     "locks_hold_what_is_locked": "UPDATE ledger_lot SET locked = 1, available = available - 1",
     "books_sum_to_zero": "UPDATE ledger_entry SET source = 9",
+    "movements_equal_balances": "UPDATE ledger_account SET available = available + 1",
+    "statements_equal_ledger": "INSERT INTO ledger_statement (partner_id, month, starts_at, ends_at,"
+    " currency, amount, closed_at) SELECT id, '2000-01-01', '2000-01-01', '2100-01-01', 'EUR', 0,"
+    " now() FROM partners_partner",
     "measures_equal_postings": "INSERT INTO members_tiermeasure (member_id, measure, point_type,"
     " day, amount) SELECT id, 'SPEND', 0, current_date, 100 FROM members_member",
 }
@@ -50,7 +54,7 @@ def test_damage_is_found(name, member):
 
 
 def test_every_invariant_states_its_rule():
-    assert len(invariants()) == 20
+    assert len(invariants()) == 22
     assert all(each.rule.endswith(".") for each in invariants())
 
 

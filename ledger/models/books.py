@@ -211,6 +211,13 @@ class Transaction(models.Model):
                 name="transaction_original",
             ),
             models.Index(fields=["sale"], condition=Q(sale__isnull=False), name="transaction_sale"),
+            # What a partner posted, newest first; and what may move points that others issued.
+            models.Index(fields=["partner", "posted_at", "id"], name="transaction_of_partner"),
+            models.Index(
+                fields=["posted_at", "id"],
+                condition=~Q(kind__in=["EARN", "BONUS"]),
+                name="transaction_not_earned",
+            ),
         ]
 
     def __str__(self) -> str:
