@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='transaction',
-            index=models.Index(fields=['partner', 'posted_at', 'id'], name='transaction_of_partner'),
+            index=models.Index(models.ExpressionWrapper(models.F('partner') + 0, models.BigIntegerField()), 'posted_at', 'id', name='transaction_of_partner'),
         ),
         migrations.AddIndex(
             model_name='transaction',

@@ -64,7 +64,7 @@ class MovedTotal(msgspec.Struct, kw_only=True):
 # Both walk an index from the newest posting down and look at each transaction's movements until
 # the page is full. Whose header names the partner is found by the one; what moved points that the
 # partner issued, and was posted by others, is never an earn: the other index holds no earns.
-_OWN = "t.partner_id = %(partner_id)s"
+_OWN = "t.partner_id + 0 = %(partner_id)s"  # As the index has it.
 _OTHERS = "t.kind NOT IN ('EARN', 'BONUS') AND t.partner_id <> %(partner_id)s"
 _COUNTS = {"CAUSED": "m.partner_id = %(partner_id)s", "ISSUED": "m.issuer_id = %(partner_id)s"}
 _BRANCH = """

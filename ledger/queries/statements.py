@@ -57,7 +57,7 @@ def has_postings(start: datetime, end: datetime) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM partners_partner p CROSS JOIN LATERAL ("
-            " SELECT 1 FROM ledger_transaction t WHERE t.partner_id = p.id"
+            " SELECT 1 FROM ledger_transaction t WHERE t.partner_id + 0 = p.id"
             " AND t.posted_at >= %s AND t.posted_at < %s LIMIT 1) t)",
             [start, end],
         )

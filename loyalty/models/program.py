@@ -143,6 +143,8 @@ class Program(models.Model):
         choices=ReturnsWithoutOriginal.choices,
         default=ReturnsWithoutOriginal.REFUSE,
         help_text="When items come back and nobody knows of which purchase.",
+    )
+
     points_expiring_before = models.DurationField(
         null=True,
         blank=True,
