@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("ledger", "0011_settlement_and_finance"),
-        ("loyalty", "0010_expiring_and_closing"),
+        ("loyalty", "0011_expiring_and_closing"),
     ]
 
     operations = [

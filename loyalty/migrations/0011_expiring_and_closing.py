@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0009_basis_and_rates'),
+        ('loyalty', '0010_four_eyes'),
     ]
 
     operations = [
