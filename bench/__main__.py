@@ -43,6 +43,7 @@ def main() -> None:
         token, members = world()
         rows += statement_rows()
         rows += http_rows(environment, token, members)
+        rows += purchase_rows(members)
         rows += segment_rows()
     show(rows)
 
@@ -239,6 +240,13 @@ def segment_rows() -> list[dict[str, Any]]:
     from bench.segments import measure
 
     return measure(int(1_000_000 * SCALE))
+
+
+def purchase_rows(members: list[str]) -> list[dict[str, Any]]:
+    """Measure the import of a transaction file."""
+    from bench.purchases import measure
+
+    return measure(int(50_000 * SCALE), members)
 
 
 def statement_rows() -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from loyalty.models import Job, Program
 from loyalty.services import jobs
 from members.ladder import Definition
 from members.services import segment_refresh
-from promotions.services import backtest, celebrations, tier_review
+from promotions.services import backtest, celebrations, purchase_file, tier_review
 from promotions.services import ladder as ladders
 from promotions.services.bootstrap import ANNIVERSARY
 from vouchers.tasks import run_subscriptions, run_voucher_expiry
@@ -32,6 +32,16 @@ def run_night(*, job_id: str) -> None:
     try:
         with jobs.resume(job_id) as job:
             jobs.run_steps(job, NIGHT)
+    except jobs.NotForUs:
+        return
+
+
+@shared_task
+def import_purchases(*, job_id: str) -> None:
+    """Post the purchases of a transaction file."""
+    try:
+        with jobs.resume(job_id) as job:
+            purchase_file.run_import(job)
     except jobs.NotForUs:
         return
 

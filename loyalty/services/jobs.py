@@ -149,11 +149,13 @@ def start(
     dry_run: bool = False,
     scope: str = "",
     partner_id: int | None = None,
+    queued: bool = True,
 ) -> Job:
     """Make a job and queue it on commit. One `key` makes one job: the second call returns it.
 
     `kind` is the name of its Celery task. `scope` and `partner_id` say who may read it, where an
-    API call started it.
+    API call started it. One that is not `queued` is run by the process that starts it; if that
+    dies, the sweep queues it all the same.
     """
     defaults = {
         "id": uuid_utils.compat.uuid7(),
@@ -169,7 +171,7 @@ def start(
         job, new = Job.objects.create(**defaults), True
     else:
         job, new = Job.objects.get_or_create(key=key, defaults=defaults)
-    if new:
+    if new and queued:
         transaction.on_commit(lambda: queue(job))
     return job
 

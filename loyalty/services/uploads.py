@@ -3,6 +3,7 @@
 Neither folder is served by anything. An upload is moved into its folder, never read into memory.
 """
 
+import hashlib
 import os
 import shutil
 from datetime import datetime, timedelta
@@ -44,6 +45,15 @@ def keep(file: "UploadedFile[Any]", *, at: datetime) -> Upload:
     path.chmod(0o640)
     row.save(force_insert=True)
     return row
+
+
+def sha256(file: "UploadedFile[Any]") -> str:
+    """Return the digest of what an uploaded file holds, in constant memory."""
+    digest = hashlib.sha256()
+    for piece in file.chunks(1024 * 1024):
+        digest.update(piece)
+    file.seek(0)
+    return digest.hexdigest()
 
 
 def path_of(upload_id: UUID) -> Path:

@@ -1,6 +1,5 @@
 """Import of a segment's file: sent as a form, or named by its path under the import folder."""
 
-import hashlib
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -64,7 +63,7 @@ class SegmentFileViewSet(ProgramViewSet):
         body, file = read_call(request._request, SegmentFileBody)
         _check(body, file, self.now())
         static_segment(code)  # Before a gibibyte is kept for nothing.
-        sha256 = _sha256(file) if file and "Idempotency-Key" in request.headers else ""
+        sha256 = uploads.sha256(file) if file and "Idempotency-Key" in request.headers else ""
         upload = uploads.keep(file, at=self.now()) if file else None
         where: dict[str, str] = {}
 
@@ -106,11 +105,3 @@ def _check(body: SegmentFileBody, file: "UploadedFile[Any] | None", now: datetim
         raise ValidationFailed([FieldError("/until", "IN_PAST", "The end has passed already.")])
     if body.until is not None and body.mode == "REMOVE":
         raise ValidationFailed([FieldError("/until", "NOT_HERE", "Only who is added has an end.")])
-
-
-def _sha256(file: "UploadedFile[Any]") -> str:
-    digest = hashlib.sha256()
-    for piece in file.chunks(1024 * 1024):
-        digest.update(piece)
-    file.seek(0)
-    return digest.hexdigest()

@@ -11,6 +11,7 @@ from promotions.api.events import EventViewSet
 from promotions.api.history import HistoryViewSet
 from promotions.api.merging import MergingViewSet
 from promotions.api.promotions import PromotionViewSet
+from promotions.api.purchase_files import PurchaseFileViewSet
 from promotions.api.returns import ReturnViewSet
 from promotions.api.tiers import LadderViewSet, MemberTierViewSet
 
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern] = [
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
     path("transactions/return-items/", ReturnViewSet.as_view({"post": "return_items"})),
     path("transactions/batch/", BatchViewSet.as_view({"post": "run"})),
+    path("transactions/file/", PurchaseFileViewSet.as_view({"post": "load"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),
     path("events/", EventViewSet.as_view({"post": "reward"})),
     path("program/event-types/", EventViewSet.as_view({"get": "types"})),

@@ -5,7 +5,6 @@ after it: a replay, a refusal, any other operation, and (so that a member's orde
 follows for the same member. If the unit is lost to a race, everything runs alone.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ledger.kernel.book import Transaction
-from ledger.models import Transaction as TransactionRow
+from ledger.queries import references
 from ledger.queries.books import CardFacts, Lots, execute
 from ledger.queries.configuration import configuration
 from ledger.services import posting, redemption
@@ -98,11 +97,11 @@ def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
 
     One more reads the members' facts, where promotions ask for any.
     """
-    references = [in_stored_form(request.member) if request else {} for request in requests]
+    named = [in_stored_form(request.member) if request else {} for request in requests]
     row = execute(
         "SELECT array_agg(ledger_resolve(r) ORDER BY place)"
         " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS m (r, place)",
-        (msgspec.json.encode(references).decode(),),
+        (msgspec.json.encode(named).decode(),),
     )
     owners: list[int | None] = list(row[0] or [])
     spends = any(isinstance(request, RedemptionRequest) for request in requests)
@@ -110,19 +109,23 @@ def _open(requests: Sequence[Request | None], at: datetime) -> _Unit:
     books = posting.lock_many(wanted, at=at, lots=Lots.ALL if spends else Lots.DUE)
     # A merge may have finished while we waited: such a member's requests run alone.
     owners = [owner if owner in books else None for owner in owners]
-    known = TransactionRow.objects.filter(
-        partner_id__in={request.partner_id for request in requests if request},
-        reference__in=[request.reference for request in requests if request],
-    ).values_list("kind", "reference")
     return _Unit(
         books,
         _standings(requests, owners, books),
         owners,
-        _cards(references),
+        _cards(named),
         _products(requests),
-        set(known),  # type: ignore[arg-type]  # the filter leaves no reference out
+        _known(requests),
         _members(books, requests, at),
     )
+
+
+def _known(requests: Sequence[Request | None]) -> set[tuple[str, str]]:
+    """Return the kinds and references of what was posted before; one call is one partner's."""
+    wanted = [request for request in requests if request is not None]
+    if not wanted:
+        return set()
+    return set(references.posted(wanted[0].partner_id, [each.reference for each in wanted]))
 
 
 def _members(
@@ -188,8 +191,8 @@ def _standings(
     return standings.standings_of(mine, settings, first_day=first_day)
 
 
-def _cards(references: Sequence[Mapping[str, Any]]) -> dict[str, CardFacts]:
-    numbers = [reference["card"] for reference in references if "card" in reference]
+def _cards(named: Sequence[Mapping[str, Any]]) -> dict[str, CardFacts]:
+    numbers = [each["card"] for each in named if "card" in each]
     if not numbers:
         return {}
     row = execute(
@@ -219,7 +222,7 @@ def _try(unit: _Unit, request: Request | None, book: LockedBook, at: datetime) -
         return None
     unit.known.add((kind, request.reference))
     standing = unit.standings.get(book.member.id)
-    before = copy.deepcopy(book.book), standing.copied() if standing else None
+    before = book.book.copied(), standing.copied() if standing else None
     book.card = unit.cards.get(request.member.get("card", ""))
     try:
         if isinstance(request, EarnRequest):

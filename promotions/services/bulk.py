@@ -5,7 +5,8 @@ It shares the engine, the checks and the kernel with Earn, and ends with the sam
 
 from collections.abc import Mapping, Sequence
 
-from ledger.models import Transaction
+from ledger.kernel.book import Kind
+from ledger.queries import references
 from ledger.queries.configuration import configuration
 from ledger.services import posting
 from loyalty.services.use_case import use_case
@@ -70,8 +71,5 @@ def earn_many(
 def _known(requests: Sequence[EarnRequest]) -> set[str]:
     if not requests:
         return set()
-    references = [request.reference for request in requests]
-    rows = Transaction.objects.filter(
-        partner_id=requests[0].partner_id, kind=Transaction.Kind.EARN, reference__in=references
-    )
-    return {reference for reference in rows.values_list("reference", flat=True) if reference}
+    found = references.posted(requests[0].partner_id, [each.reference for each in requests])
+    return {ref for kind, ref in found if kind == Kind.EARN}

@@ -194,6 +194,7 @@ BEYOND: tuple[Operation, ...] = (
     _row("Find Transaction", S.POINTS_READ, "GET /transactions/"),
     _row("Adjust Points", S.POINTS_ADJUST, "POST /transactions/adjust/"),
     _row("Transaction Batch", S.POINTS_EARN, "POST /transactions/batch/"),
+    _row("Import Transaction File", S.POINTS_EARN, "POST /transactions/file/"),
     _row("Get Job", S.PROGRAM_READ, f"GET /jobs/{ID}/"),
     _row("Get Job Errors", S.PROGRAM_READ, f"GET /jobs/{ID}/errors/"),
     _row("Cancel Job", S.PROGRAM_READ, f"POST /jobs/{ID}/cancel/"),
