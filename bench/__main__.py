@@ -43,6 +43,7 @@ def main() -> None:
         token, members = world()
         rows += statement_rows()
         rows += http_rows(environment, token, members)
+        rows += return_rows(members)
         rows += purchase_rows(members)
         rows += segment_rows()
     show(rows)
@@ -240,6 +241,13 @@ def segment_rows() -> list[dict[str, Any]]:
     from bench.segments import measure
 
     return measure(int(1_000_000 * SCALE))
+
+
+def return_rows(members: list[str]) -> list[dict[str, Any]]:
+    """Measure a partial return."""
+    from bench.returns import measure
+
+    return measure(300, members)
 
 
 def purchase_rows(members: list[str]) -> list[dict[str, Any]]:
