@@ -1,6 +1,6 @@
 """The demo's programme: partner, outlets, products, promotions."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -155,7 +155,20 @@ def load_ladder(*, at: datetime) -> None:
     write_ladder(LADDER, effective_from=at, at=at, by=Actor.system("demo"))
 
 
-def load_promotions(*, at: datetime) -> None:
-    """Put the demo's promotions live from `at` on."""
-    for code, definition in PROMOTIONS.items():
+def load_promotions(*, at: datetime, today: datetime) -> None:
+    """Put the demo's promotions live from `at` on, and one that runs out shortly before `today`."""
+    for code, definition in {**PROMOTIONS, "PIZZA-MONTH": _pizza_month(today)}.items():
         write_promotion(code, definition, status="LIVE", at=at, by="demo")
+
+
+def _pizza_month(today: datetime) -> dict[str, Any]:
+    """Return a promotion of four weeks whose budget is for about three."""
+    return {
+        "name": "Twenty points for each frozen pizza, until 20,000 are given",
+        "award": {"kind": "PER_ITEM", "type": "PTS", "points": 20},
+        "lines": {"include": {"category": ["FROZEN-PIZZA"]}},
+        "active_from": (today - timedelta(weeks=5)).isoformat(timespec="seconds"),
+        "active_to": (today - timedelta(weeks=1)).isoformat(timespec="seconds"),
+        "budget": {"measure": "POINTS", "at_most": 20_000, "then": "REDUCE"},
+        "limits": [{"per": "TRANSACTION", "measure": "POINTS", "at_most": 100}],
+    }

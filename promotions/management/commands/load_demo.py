@@ -61,7 +61,7 @@ class Command(BaseCommand):
             partner = programme.load_partner()
             programme.load_products()
             people.load_schema()
-            programme.load_promotions(at=since)
+            programme.load_promotions(at=since, today=now)
             programme.load_ladder(at=since)
         with _progress(console, "Enrolling households", total=HOUSEHOLDS) as count:
             members = people.load_members(partner, joined_at=since, on_progress=count)
@@ -120,7 +120,8 @@ class Command(BaseCommand):
             cursor.execute(
                 "SELECT (SELECT count(*) FROM members_member),"
                 " (SELECT count(*) FROM ledger_transaction WHERE kind = 'EARN'),"
-                " (SELECT coalesce(sum(amount), 0) FROM ledger_transaction WHERE kind = 'EARN'),"
+                " (SELECT round(coalesce(sum(amount), 0), 2) FROM ledger_transaction"
+                " WHERE kind = 'EARN'),"
                 " coalesce(sum(earned), 0), coalesce(sum(redeemed), 0), coalesce(sum(expired), 0),"
                 " coalesce(sum(reversed), 0), coalesce(sum(available + pending + locked), 0)"
                 " FROM ledger_account"
