@@ -12,7 +12,13 @@ from loyalty.models import Job, Program
 from loyalty.services import jobs
 from members.ladder import Definition
 from members.services import segment_refresh
-from promotions.services import backtest, celebrations, purchase_file, tier_review
+from promotions.services import (
+    backtest,
+    celebrations,
+    purchase_file,
+    segment_mapping,
+    tier_review,
+)
 from promotions.services import ladder as ladders
 from promotions.services.bootstrap import ANNIVERSARY
 from vouchers.tasks import run_subscriptions, run_voucher_expiry
@@ -177,5 +183,15 @@ def backtest_promotion(*, job_id: str) -> None:
     try:
         with jobs.resume(job_id) as job:
             backtest.run_backtest(job)
+    except jobs.NotForUs:
+        return
+
+
+@shared_task
+def map_segment_file(*, job_id: str) -> None:
+    """Put a file of keys into effect on a segment, then map it to its promotion."""
+    try:
+        with jobs.resume(job_id) as job:
+            segment_mapping.run_mapping(job, clock=timezone.now)
     except jobs.NotForUs:
         return

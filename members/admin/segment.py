@@ -229,10 +229,7 @@ class SegmentAdmin(ModelAdmin):
 
 
 def _jobs(segment: Segment) -> QuerySet[Job]:
-    kinds = [segment_import.KIND, segment_refresh.KIND]
-    return Job.objects.filter(kind__in=kinds, parameters__segment=segment.pk).order_by(
-        "-created_at"
-    )
+    return Job.objects.filter(parameters__segment=segment.pk).order_by("-created_at")
 
 
 def _job(segment: Segment, key: str) -> Job:

@@ -6,7 +6,7 @@ Then one transaction makes the difference to the segment (`segment_switch`).
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -92,11 +92,19 @@ def prepare(wanted: Wanted, *, upload: Upload | None = None, path: str | None = 
 
 
 def start_import(
-    code: str, prepared: Prepared, *, at: datetime, partner_id: int | None = None
+    code: str,
+    prepared: Prepared,
+    *,
+    at: datetime,
+    partner_id: int | None = None,
+    kind: str = KIND,
+    scope: str = Scope.SEGMENTS_WRITE,
+    more: Mapping[str, Any] | None = None,
 ) -> Job:
     """Start the import of a prepared file into a static segment; a step.
 
-    With a partner, it was asked for at the API, and is read with the scope segments:write.
+    With a partner, it was asked for at the API, and is read with the scope. A job of another
+    kind runs the import as one of its steps; `more` are parameters of its own.
 
     :raises SegmentNotFound: if there is no such segment.
     :raises SegmentIsDynamic: if a condition says who is in it.
@@ -105,7 +113,7 @@ def start_import(
     wanted = asdict(prepared.wanted)
     wanted["until"] = prepared.wanted.until and prepared.wanted.until.isoformat()
     return jobs.start(
-        KIND,
+        kind,
         at=at,
         total=prepared.size,
         dry_run=prepared.wanted.dry_run,
@@ -117,8 +125,9 @@ def start_import(
             "form": asdict(prepared.form),
             "name": prepared.name,
             **prepared.source,
+            **(more or {}),
         },
-        scope=Scope.SEGMENTS_WRITE if partner_id is not None else "",
+        scope=scope if partner_id is not None else "",
         partner_id=partner_id,
     )
 
@@ -165,7 +174,7 @@ def _instant(text: str | None) -> datetime | None:
 
 def forget_tables(*, at: datetime) -> int:
     """Drop the tables of imports that were cancelled, or failed a week ago; return how many."""
-    return staging.forget_tables(KIND, at=at)
+    return staging.forget_tables(at=at)
 
 
 def _phase(job: jobs.Running) -> str | None:

@@ -59,10 +59,12 @@ def drop(table: str) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def forget_tables(kind: str, *, at: datetime) -> int:
+def forget_tables(*, at: datetime) -> int:
     """Drop the tables of imports that were cancelled, or failed a week ago; return how many."""
     failed = Q(status=Job.Status.FAILED, created_at__gt=at - uploads.KEPT)
-    kept = Job.objects.filter(failed | Q(status__in=jobs.UNFINISHED), kind=kind)
+    # Imports are jobs of their own, or steps of others: by their parameters, whatever the kind.
+    imports = Job.objects.filter(parameters__has_keys=["segment", "form"])
+    kept = imports.filter(failed | Q(status__in=jobs.UNFINISHED))
     needed = {table_of(key) for key in kept.values_list("pk", flat=True)}
     with connection.cursor() as cursor:
         cursor.execute(

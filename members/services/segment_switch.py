@@ -116,7 +116,6 @@ def _check(job: Job, wanted: Switch) -> None:
     if wanted.dry_run:
         return
     later = Job.objects.filter(
-        kind=job.kind,
         dry_run=False,
         created_at__gt=job.created_at,
         parameters__segment=wanted.segment_id,

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from ledger.queries.configuration import configuration
 from loyalty.api.fields import Answer, Body, Code, Instant, Reason, check_instant
+from loyalty.api.files import read_call
 from loyalty.api.languages import negotiate
 from loyalty.api.openapi import operation
 from loyalty.api.pagination import LIMIT, LIMIT_MAX, make_cursor, read_cursor
@@ -19,12 +20,16 @@ from loyalty.caller import CallerKind
 from loyalty.errors import (
     ExpressionInvalid,
     FieldError,
+    FileMissing,
     NotFound,
+    PayloadTooLarge,
     ValidationFailed,
     VersionConflict,
 )
 from loyalty.scopes import Scope
+from members.errors import SegmentIsDynamic, SegmentNotFound
 from members.queries import resolve
+from promotions.api.segment_mapping import MappingBody, load_and_map
 from promotions.engine.definition import Definition
 from promotions.errors import NothingWaits, SecondPersonNeeded, TestsFail
 from promotions.models import Promotion, PromotionApproval, PromotionVersion
@@ -39,7 +44,6 @@ from promotions.queries.promotions import (
 from promotions.services import approvals, authoring
 from promotions.services.waiting import WAITING
 
-Codes = Annotated[list[Code], Meta(max_length=200)]
 Status = Literal["DRAFT", "LIVE", "PAUSED", "ENDED"]
 
 
@@ -58,13 +62,6 @@ class StatusBody(Body, kw_only=True):
     status: Status | None = None
     approval: Literal["APPROVED", "REJECTED"] | None = None
     reason: Reason | None = None
-
-
-class MappingBody(Body, kw_only=True):
-    """Segments whose members get the promotion, and segments whose members do not."""
-
-    include: Codes = []
-    exclude: Codes = []
 
 
 class PromotionsQuery(Body, kw_only=True):
@@ -203,18 +200,30 @@ class PromotionViewSet(ProgramViewSet):
                 raise ValidationFailed([FieldError("/status", "EXACTLY_ONE", message)])
         return self._written(done)
 
-    @operation("Promotion Segment Mapping", body=MappingBody, answer=PromotionAnswer)
+    @operation(
+        "Promotion Segment Mapping",
+        body=MappingBody,
+        answer=PromotionAnswer,
+        takes_file=True,
+        errors=(TestsFail, SegmentNotFound, SegmentIsDynamic, FileMissing, PayloadTooLarge),
+    )
     def map_segments(self, request: Request, code: str) -> HttpResponse:
-        body = self.body(MappingBody)
-        with transaction.atomic():
+        body, file = read_call(request._request, MappingBody)
+        if body.file is not None or file is not None:
+            return load_and_map(self, code, body, file)
+        by, where = self.caller.client_id, dict[str, Any]()
+
+        def work() -> PromotionAnswer:
             done = authoring.map_segments(
-                code,
-                include=body.include,
-                exclude=body.exclude,
-                at=self.now(),
-                by=self.caller.client_id,
+                code, include=body.include, exclude=body.exclude, at=self.now(), by=by
             )
-        return self._written(done)
+            where["status"] = self._status(done, 200)
+            where["headers"] = {"ETag": f'"{done.version.number}"'}
+            return self._answer_of(done)
+
+        return self.change(
+            body, work, status=lambda: where["status"], headers=lambda: where["headers"]
+        )
 
     @property
     def _writes(self) -> bool:
@@ -250,15 +259,23 @@ class PromotionViewSet(ProgramViewSet):
         return False
 
     def _written(self, done: authoring.Written, *, status: int = 200) -> HttpResponse:
-        """Answer what was written; 202 while a second person has to approve it."""
+        return self.answer(
+            self._answer_of(done),
+            status=self._status(done, status),
+            headers={"ETag": f'"{done.version.number}"'},
+        )
+
+    def _status(self, done: authoring.Written, status: int) -> int:
+        """Return 202 while a second person has to approve what was written."""
+        waits = done.approval is not None and done.approval.state == WAITING
+        return 202 if waits else status
+
+    def _answer_of(self, done: authoring.Written) -> PromotionAnswer:
         (answer,) = self._answers([done.version])
         answer.warnings = list(done.warnings)
         if done.approval is not None:
             answer.approval = done.approval.state
-        waits = done.approval is not None and done.approval.state == WAITING
-        return self.answer(
-            answer, status=202 if waits else status, headers={"ETag": f'"{done.version.number}"'}
-        )
+        return answer
 
     def _answers(self, page: list[PromotionVersion]) -> list[PromotionAnswer]:
         chosen = negotiate(self.request._request)

@@ -174,10 +174,19 @@ def map_segments(
     :raises NotFound: if there is no such promotion.
     :raises ValidationFailed: if there is no such segment, or one is on both sides.
     """
-    promotion, version = _last(code)
-    audience = {**version.definition["audience"], "segments": include, "not_segments": exclude}
-    content = {**version.definition, "audience": audience, "effective_from": None}
+    promotion, _ = _last(code)
+    content = mapped(code, include, exclude)
     return write_promotion(code, content, status=promotion.status, at=at, by=by)
+
+
+def mapped(code: str, include: list[str], exclude: list[str]) -> dict[str, Any]:
+    """Return a promotion's last definition with other segments; a step.
+
+    :raises NotFound: if there is no such promotion.
+    """
+    _, version = _last(code)
+    audience = {**version.definition["audience"], "segments": include, "not_segments": exclude}
+    return {**version.definition, "audience": audience, "effective_from": None}
 
 
 def _last(code: str) -> tuple[Promotion, PromotionVersion]:

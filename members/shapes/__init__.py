@@ -1,0 +1,1 @@
+"""Shapes that the interfaces of this app and of those above it share."""
