@@ -19,16 +19,6 @@ class TendersMismatch(Refused):
         )
 
 
-class CurrencyHasNoRate(Refused):
-    """The basket is in a currency that the programme has no rate for."""
-
-    code = "NO_RATE"
-    title = "No rate"
-
-    def __init__(self, *, currency: str) -> None:
-        super().__init__(f"The programme has no rate for {currency}.", currency=currency)
-
-
 class TestsFail(Refused):
     """A promotion cannot go live while its rule tests fail."""
 

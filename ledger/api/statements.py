@@ -208,7 +208,7 @@ def _value(account: Account, settings: Configuration, at: datetime, currency: st
     facts = settings.point_types[account.point_type]
     for wanted in dict.fromkeys((currency or settings.currency, settings.currency)):
         try:
-            worth = facts.value_of(account.available, wanted, at)
+            worth = settings.value_of(facts, account.available, wanted, at)
         except NoRate:
             continue
         return Money(amount=str(worth), currency=wanted)

@@ -79,15 +79,6 @@ class PointTypeFacts:
                 return rate.value
         raise NoRate(currency=currency, at=at)
 
-    def value_of(self, points: int, currency: str, at: datetime) -> Decimal:
-        """Return what points are worth in `currency`, rounded down to the cent."""
-        worth = self.rate(currency, at) * points
-        return worth.quantize(Decimal("0.01"), rounding=ROUND_DOWN)
-
-    def points_for(self, amount: Decimal, currency: str, at: datetime) -> int:
-        """Return the least points that are worth at least `amount` in `currency`."""
-        return int((amount / self.rate(currency, at)).to_integral_value(rounding=ROUND_CEILING))
-
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -143,6 +134,20 @@ class Configuration:
             if currency == self.currency:
                 raise
             return point_type.rate(self.currency, at) / self.rate_of(currency, at)
+
+    def value_of(
+        self, point_type: PointTypeFacts, points: int, currency: str, at: datetime
+    ) -> Decimal:
+        """Return what points are worth in `currency`, rounded down to its minor unit."""
+        worth = self.point_rate(point_type, currency, at) * points
+        return worth.quantize(Decimal(1).scaleb(-places(currency)), rounding=ROUND_DOWN)
+
+    def points_for(
+        self, point_type: PointTypeFacts, amount: Decimal, currency: str, at: datetime
+    ) -> int:
+        """Return the least points that are worth at least `amount` in `currency`."""
+        exact = amount / self.point_rate(point_type, currency, at)
+        return int(exact.to_integral_value(rounding=ROUND_CEILING))
 
     def ladder(self, at: datetime) -> Ladder | None:
         """Return the ladder in effect at an instant; None before there is one."""

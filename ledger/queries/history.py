@@ -11,6 +11,7 @@ from ledger.kernel.book import Account, Effect
 from ledger.kernel.book import Transaction as Draft
 from ledger.models import Transaction
 from ledger.queries.books import execute
+from loyalty.money import places
 
 
 class Posted(msgspec.Struct, kw_only=True):
@@ -83,7 +84,7 @@ def posted_of_row(row: Transaction) -> Posted:
         lock=row.lock,
         occurred_at=row.occurred_at,
         posted_at=row.posted_at,
-        amount=_plain(row.amount),
+        amount=_plain(row.amount, row.currency),
         currency=row.currency,
         outlet=row.outlet,
         purpose=row.purpose,
@@ -95,8 +96,9 @@ def posted_of_row(row: Transaction) -> Posted:
     )
 
 
-def _plain(amount: Any) -> str | None:
-    return None if amount is None else f"{amount:.2f}"
+def _plain(amount: Any, currency: str | None) -> str | None:
+    """Return stored money with the places of its currency."""
+    return None if amount is None else f"{amount:.{places(currency or '')}f}"
 
 
 def posted(transaction_id: UUID) -> Posted:

@@ -165,13 +165,13 @@ def _price(
     """Return points, money value and its currency, by the rate dated `occurred_at`."""
     currency = request.currency or settings.currency
     if request.value is not None:
-        points = point_type.points_for(request.value, currency, request.occurred_at)
+        points = settings.points_for(point_type, request.value, currency, request.occurred_at)
         points += -points % point_type.step
         return points, request.value, currency
     assert request.points is not None
     if not point_type.rates:
         return request.points, None, None
-    value = point_type.value_of(request.points, currency, request.occurred_at)
+    value = settings.value_of(point_type, request.points, currency, request.occurred_at)
     return request.points, value, currency
 
 
@@ -234,7 +234,7 @@ def _shortfall(
         return 0
     if not request.offline:
         raise InsufficientPoints(requested=points, available=available)
-    worth = point_type.value_of(points, settings.currency, request.occurred_at)
+    worth = settings.value_of(point_type, points, settings.currency, request.occurred_at)
     if settings.offline_floor is None or worth > settings.offline_floor:
         raise OfflineFloor(floor=str(settings.offline_floor or Decimal("0.00")))
     return points - available

@@ -1,5 +1,6 @@
 """The body of a redemption."""
 
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from loyalty.api.fields import (
 from loyalty.caller import Caller
 from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
+from loyalty.money import places
 from loyalty.secret import Secret
 
 
@@ -61,6 +63,7 @@ def redemption_request(body: RedemptionBody, caller: Caller, request_id: str) ->
         message = "Give exactly one of points and value."
         raise ValidationFailed([FieldError("/points", "EXACTLY_ONE", message)])
     _check_exchange(body)
+    _check_places(body.value)
     return RedemptionRequest(
         member=body.member.named(),
         partner_id=caller.partner_id,
@@ -83,6 +86,16 @@ def redemption_request(body: RedemptionBody, caller: Caller, request_id: str) ->
             ExchangeRequest(body.exchange.partner, body.exchange.account) if body.exchange else None
         ),
     )
+
+
+def _check_places(value: Money | None) -> None:
+    """:raises ValidationFailed: if an amount has more places than its currency."""
+    if value is None:
+        return
+    exact = Decimal(value.amount)
+    if exact != exact.quantize(Decimal(1).scaleb(-places(value.currency))):
+        message = f"{value.amount} has more places than {value.currency}."
+        raise ValidationFailed([FieldError("/value/amount", "OUT_OF_RANGE", message)])
 
 
 def _check_exchange(body: RedemptionBody) -> None:

@@ -1,6 +1,6 @@
 """From a till's basket to a purchase: discounts allocated, nets known, tenders compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ class BasketLine(msgspec.Struct, frozen=True):
     quantity: str
     amount: str
     discount: str = "0"
+    tax: str = "0"
     category: str | None = None
     brand: str | None = None
     attributes: Mapping[str, Any] = {}
@@ -47,6 +48,21 @@ class Product(msgspec.Struct, frozen=True):
     attributes: dict[str, Any] = {}
 
 
+class Counting(msgspec.Struct, frozen=True):
+    """What of a basket counts for promotions, where programmes differ.
+
+    `not_earning` are the categories whose lines do not, `not_tenders` the types of tenders.
+    """
+
+    tax: bool = True
+    basket_discount_lowers_lines: bool = True
+    not_earning: frozenset[str] = frozenset()
+    not_tenders: frozenset[str] = frozenset()
+
+
+EVERYTHING = Counting()
+
+
 class BasketInvalid(ValueError):
     """The basket contradicts itself; `pointer` names the field."""
 
@@ -64,12 +80,18 @@ class TendersDiffer(ValueError):
 
 
 def purchase_of(
-    basket: Basket, products: Mapping[str, Product], *, partner: str, zone: ZoneInfo
+    basket: Basket,
+    products: Mapping[str, Product],
+    *,
+    partner: str,
+    zone: ZoneInfo,
+    counting: Counting = EVERYTHING,
 ) -> Purchase:
-    """Return the basket as the engine evaluates it.
+    """Return the basket as the engine evaluates it, in its own currency.
 
     Line discounts belong to their line; the basket's discount is shared over what the lines
-    leave, by largest remainder, to the minor unit.
+    leave, by largest remainder, to the minor unit. What does not count is put into the purchase,
+    so that it stays as it was when this is evaluated again.
 
     :raises BasketInvalid: if an amount has too many places, or a discount is more than there is.
     :raises TendersDiffer: if there are tenders and they do not sum to the lines less discounts.
@@ -92,12 +114,13 @@ def purchase_of(
         local=basket.occurred_at.astimezone(zone),
         partner=partner,
         currency=basket.currency,
-        lines=tuple(map(_line, basket.lines, nets, _found(basket.lines, products))),
+        lines=tuple(_lines(basket, left, nets, products, counting)),
         outlet=basket.outlet,
         channel=basket.channel,
         tenders=tenders,
         coupons=basket.coupons,
         attributes=basket.attributes,
+        not_tenders=tuple(sorted({each.type for each in tenders} & counting.not_tenders)),
     )
 
 
@@ -117,27 +140,46 @@ def _minor(text: str, currency: str, pointer: str) -> int:
         raise BasketInvalid(pointer, f"{error}.") from None
 
 
-def _found(lines: Sequence[BasketLine], products: Mapping[str, Product]) -> list[Product | None]:
-    return [products.get(line.sku) if line.sku is not None else None for line in lines]
+def _lines(
+    basket: Basket,
+    left: Sequence[int],
+    nets: Sequence[int],
+    products: Mapping[str, Product],
+    counting: Counting,
+) -> Iterator[Line]:
+    lowers = counting.basket_discount_lowers_lines or sum(left) == sum(nets)
+    for place, line in enumerate(basket.lines):
+        product = _product(line, products)
+        attributes = product.attributes
+        yield Line(
+            number=line.number,
+            sku=line.sku,
+            quantity=_quantity(line.quantity),
+            net=nets[place],
+            path=product.path,
+            brand=product.brand,
+            attributes={**attributes, **line.attributes} if line.attributes else attributes,
+            earns=line.earns and counting.not_earning.isdisjoint(product.path),
+            tax=min(_tax(line, place, left[place], basket.currency, counting), nets[place]),
+            before=None if lowers else left[place],
+        )
 
 
-def _line(line: BasketLine, net: int, product: Product | None) -> Line:
-    """Return a line with its product's facts; where the master has none, those of the till."""
-    if product is None:
-        path = (line.category,) if line.category is not None else ()
-        product = Product(path, line.brand)
-    return Line(
-        number=line.number,
-        sku=line.sku,
-        quantity=_quantity(line.quantity),
-        net=net,
-        path=product.path,
-        brand=product.brand,
-        attributes={**product.attributes, **line.attributes}
-        if line.attributes
-        else product.attributes,
-        earns=line.earns,
-    )
+def _tax(line: BasketLine, place: int, left: int, currency: str, counting: Counting) -> int:
+    """Return the tax of a line that does not count."""
+    pointer = f"/lines/{place}/tax"
+    tax = _minor(line.tax, currency, pointer)
+    if tax > left:
+        raise BasketInvalid(pointer, "The tax is more than the line's amount less its discount.")
+    return 0 if counting.tax else tax
+
+
+def _product(line: BasketLine, products: Mapping[str, Product]) -> Product:
+    """Return a product's facts; where the master has none, those of the till."""
+    found = products.get(line.sku) if line.sku is not None else None
+    if found is not None:
+        return found
+    return Product((line.category,) if line.category is not None else (), line.brand)
 
 
 def _quantity(text: str) -> int:

@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
+from promotions.engine.currency import converted
 from promotions.engine.money import share_out
 from promotions.engine.types import PIECE, Line, Purchase
 
@@ -85,18 +86,13 @@ def together(returned: Sequence[Returned]) -> dict[int, Returned]:
     return sums
 
 
-def kept(purchase: Purchase, returned: Mapping[int, Returned]) -> Purchase | None:
-    """Return what the member keeps of a purchase; None if that is nothing.
+def remaining(purchase: Purchase, returned: Mapping[int, Returned]) -> list[int]:
+    """Return what is left of what was paid for each line, in the basket's currency.
 
-    A line whose whole quantity came back is gone, whatever was refunded for it. A refund above a
-    line's net is taken from the other lines, in proportion to what is left of them.
+    A line whose whole quantity came back has nothing left, whatever was refunded for it. A refund
+    above a line's net is taken from the other lines, in proportion to what is left of them.
     """
-    gone = [
-        line.number in returned and returned[line.number].quantity >= line.quantity
-        for line in purchase.lines
-    ]
-    if all(gone):
-        return None
+    gone = _gone(purchase, returned)
     own = [returned[x.number].refund if x.number in returned else 0 for x in purchase.lines]
     left = [
         0 if is_gone else max(0, paid(line) - refund)
@@ -106,12 +102,22 @@ def kept(purchase: Purchase, returned: Mapping[int, Returned]) -> Purchase | Non
         max(0, refund - paid(line)) for line, refund in zip(purchase.lines, own, strict=True)
     )
     shares = share_out(min(excess, sum(left)), left)
-    remaining = [amount - share for amount, share in zip(left, shares, strict=True)]
-    if not any(remaining):
+    return [amount - share for amount, share in zip(left, shares, strict=True)]
+
+
+def _gone(purchase: Purchase, returned: Mapping[int, Returned]) -> list[bool]:
+    return [
+        line.number in returned and returned[line.number].quantity >= line.quantity
+        for line in purchase.lines
+    ]
+
+
+def kept(purchase: Purchase, returned: Mapping[int, Returned]) -> Purchase | None:
+    """Return what the member keeps of a purchase; None if that is nothing."""
+    left = remaining(purchase, returned)
+    if not any(left):
         return None
-    nets = remaining
-    if purchase.rate is not None:
-        nets = converted(remaining, purchase.rate)
+    nets = left if purchase.rate is None else converted(left, purchase.rate)
     return msgspec.structs.replace(
         purchase,
         lines=tuple(
@@ -122,12 +128,8 @@ def kept(purchase: Purchase, returned: Mapping[int, Returned]) -> Purchase | Non
                 refunded=max(0, line.net - net),
                 gone=is_gone,
             )
-            for line, net, is_gone in zip(purchase.lines, nets, gone, strict=True)
+            for line, net, is_gone in zip(
+                purchase.lines, nets, _gone(purchase, returned), strict=True
+            )
         ),
     )
-
-
-def converted(amounts: Sequence[int], rate: str) -> list[int]:
-    """Return amounts converted at a rate of minor units: the total half even, shared by line."""
-    total = int((Decimal(sum(amounts)) * Decimal(rate)).to_integral_value(ROUND_HALF_EVEN))
-    return share_out(total, amounts)

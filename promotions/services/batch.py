@@ -26,7 +26,7 @@ from promotions.engine.basket import Product
 from promotions.engine.evaluate import evaluate
 from promotions.queries import products_by_sku
 from promotions.services import earning, facts, standings, tiering
-from promotions.services.awarding import asked_of, recording
+from promotions.services.awarding import asked_of, carries, recording
 from promotions.services.budgets import SharedPurse, Till, UnitIsShort, Want, wants_of
 from promotions.services.earning import Earned, EarnRequest
 from promotions.services.facts import Known, Left
@@ -165,7 +165,11 @@ def _claim_budgets(unit: _Unit, requests: Sequence[Request | None]) -> None:
         member = unit.members.get(owner, Known.nothing())
         left = Left(snapshot, member, purchase)
         asked = facts.facts_of(
-            unit.books[owner], member, snapshot, tier=unit.standings[owner].held.tier
+            unit.books[owner],
+            member,
+            snapshot,
+            tier=unit.standings[owner].held.tier,
+            carries=carries(settings, snapshot),
         )
         found = evaluate(purchase, asked, snapshot, ceilings=left)
         wants.extend(wants_of(found, snapshot, left).values())

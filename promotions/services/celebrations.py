@@ -45,7 +45,7 @@ class Feast:
     """What is celebrated: its name, the members' date that it is of, and what conditions ask."""
 
     name: str
-    date: str
+    of: str
     attribute: str
 
     def occasion(self, day: date, years: int) -> dict[str, object]:
@@ -157,7 +157,7 @@ def _celebrants(
     feast: Feast, days: list[date], settings: Configuration, *, after: int, at_most: int
 ) -> list[_Celebrant]:
     row = execute(
-        _CELEBRANTS.format(date=feast.date),
+        _CELEBRANTS.format(date=feast.of),
         {
             "after": after,
             "stages": [each for each, may in settings.stages.items() if may.earn],

@@ -14,7 +14,12 @@ from django.db import connection
 
 from ledger.kernel.book import Header, Kind, Transaction
 from ledger.queries.books import Earlier, execute
-from ledger.queries.configuration import Configuration, cached_configuration, configuration
+from ledger.queries.configuration import (
+    Basis,
+    Configuration,
+    cached_configuration,
+    configuration,
+)
 from ledger.services import checks, posting
 from ledger.services.posting import Alongside, Find, LockedBook
 from loyalty.caller import Actor
@@ -22,10 +27,19 @@ from loyalty.errors import FieldError, ValidationFailed
 from loyalty.services.use_case import use_case
 from members.models import Member
 from members.services.stage import change_stage
-from promotions.engine.basket import Basket, BasketInvalid, Product, TendersDiffer, purchase_of
+from promotions.engine.basket import (
+    Basket,
+    BasketInvalid,
+    Counting,
+    Product,
+    TendersDiffer,
+    purchase_of,
+)
+from promotions.engine.currency import in_currency
 from promotions.engine.money import to_text
+from promotions.engine.returns import paid
 from promotions.engine.types import Evaluation, Purchase
-from promotions.errors import CurrencyHasNoRate, TendersMismatch
+from promotions.errors import TendersMismatch
 from promotions.services import facts, overrides, standings, tiering
 from promotions.services.awarding import asked_of, draft, judge, recording, worth_of
 from promotions.services.budgets import Purse, Till
@@ -73,7 +87,7 @@ def earn(request: EarnRequest, *, at: datetime) -> Earned:
     remains. Two statements: one locks and loads, one writes.
 
     :raises StageForbids, CardBlocked, OutletUnknown, TooOld, InFuture: see `ledger.checks`.
-    :raises TendersMismatch, CurrencyHasNoRate, ValidationFailed: if the basket is not one.
+    :raises TendersMismatch, NoRate, ValidationFailed: if the basket is not one.
     :raises ReferenceConflict: if the reference names another purchase.
     """
     find = Find(request.partner_id, Kind.EARN, request.reference)
@@ -182,7 +196,7 @@ def header_of(request: EarnRequest, purchase: Purchase, tier: str) -> Header:
         occurred_at=request.basket.occurred_at,
         reference=request.reference,
         digest=request.digest,
-        amount=to_text(sum(line.net for line in purchase.lines), request.basket.currency),
+        amount=to_text(sum(map(paid, purchase.lines)), request.basket.currency),
         currency=request.basket.currency,
         outlet=request.basket.outlet,
         request_id=request.request_id,
@@ -203,16 +217,33 @@ def checked_purchase(
     basket: Basket, products: Mapping[str, Product], partner: str, settings: Configuration
 ) -> Purchase:
     """Return the basket as the engine evaluates it, its contradictions as refusals."""
-    if basket.currency != settings.currency:
-        raise CurrencyHasNoRate(currency=basket.currency)
+    rate = settings.rate_of(basket.currency, basket.occurred_at)
     try:
-        purchase = purchase_of(basket, products, partner=partner, zone=settings.zone)
+        purchase = purchase_of(
+            basket,
+            products,
+            partner=partner,
+            zone=settings.zone,
+            counting=counting_of(settings.basis),
+        )
     except BasketInvalid as error:
         raise ValidationFailed([FieldError(error.pointer, "OUT_OF_RANGE", str(error))]) from None
     except TendersDiffer as error:
         raise TendersMismatch(tenders=error.tenders, lines=error.lines) from None
+    if basket.currency != settings.currency:
+        purchase = in_currency(purchase, settings.currency, rate)
     worth = worth_of(settings, snapshot_of(settings).values_points, basket.occurred_at)
     return msgspec.structs.replace(purchase, worth=worth) if worth else purchase
+
+
+def counting_of(basis: Basis) -> Counting:
+    """Return the programme's settings on what counts, as the engine takes them."""
+    return Counting(
+        tax=basis.tax,
+        basket_discount_lowers_lines=basis.basket_discount_lowers_lines,
+        not_earning=basis.not_earning,
+        not_tenders=frozenset() if basis.points_paid else frozenset({"POINTS"}),
+    )
 
 
 def _revive(book: LockedBook, at: datetime) -> None:

@@ -31,7 +31,15 @@ from promotions.engine import ENGINE_VERSION
 from promotions.engine.evaluate import evaluate
 from promotions.engine.money import to_minor
 from promotions.engine.periods import start_of
-from promotions.engine.returns import Exceeds, Returned, Wanted, kept, refunds, together
+from promotions.engine.returns import (
+    Exceeds,
+    Returned,
+    Wanted,
+    kept,
+    refunds,
+    remaining,
+    together,
+)
 from promotions.engine.types import Award, Evaluation, Purchase
 from promotions.errors import ReturnExceedsPurchase
 from promotions.services import budgets, events, overrides, reward_returns, standings, tiering
@@ -209,7 +217,8 @@ def post_return(
     settings = configuration(book.epoch)
     sale = sale_of(original)
     returned = settled_refunds(sale, request.lines)
-    left = kept(sale.purchase, together([*sale.returned.values(), *returned]))
+    back = together([*sale.returned.values(), *returned])
+    left = kept(sale.purchase, back)
     snapshot = snapshot_of(settings)
     ceilings = Granted(sale, snapshot)
     deserved = Evaluation((), ())
@@ -234,7 +243,7 @@ def post_return(
         "uses": _freed(sale, used),
         "rewards": rewards,
         "shortfall": [[each.point_type, each.points, each.treated] for each in shortfall],
-        "kept": {"lines": _kept_lines(sale.purchase, left)},
+        "kept": {"lines": _kept_lines(sale.purchase, back)},
     }
     evaluation = {
         "transaction_id": transaction.id,
@@ -363,11 +372,16 @@ def _freed(sale: Sale, used: Mapping[Counted, int]) -> list[dict[str, Any]]:
     return rows
 
 
-def _kept_lines(purchase: Purchase, left: Purchase | None) -> list[dict[str, Any]]:
-    """Return what is kept of each line: in ten-thousandths of a piece, and in minor units."""
-    lines = left.lines if left else ()
-    return [
-        {"line": line.number, "quantity": line.quantity, "amount": max(0, line.net - line.refunded)}
-        for line in lines
-        if not line.gone
-    ]
+def _kept_lines(purchase: Purchase, back: Mapping[int, Returned]) -> list[dict[str, Any]]:
+    """Return what is kept of each line: in ten-thousandths of a piece, and in minor units.
+
+    The units are those of the currency that the sale was made in.
+    """
+    left, lines = remaining(purchase, back), []
+    for line, amount in zip(purchase.lines, left, strict=True):
+        came = back[line.number].quantity if line.number in back else 0
+        gone = line.number in back and came >= line.quantity
+        if any(left) and not gone:
+            row = {"line": line.number, "quantity": line.quantity - came, "amount": amount}
+            lines.append(row)
+    return lines

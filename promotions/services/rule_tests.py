@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ledger.queries.configuration import configuration
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.models import Program
 from members.models import Tier
@@ -18,6 +19,7 @@ from promotions.engine.types import Evaluation, MemberFacts, Purchase
 from promotions.engine.versions import compile_version
 from promotions.errors import TestsFail
 from promotions.queries import products_by_sku
+from promotions.services.earning import counting_of
 from promotions.services.snapshot import load_schemas
 
 
@@ -125,6 +127,7 @@ def _purchase(definition: Definition, sent: _Basket, program: Program, zone: Zon
             line.quantity,
             line.amount,
             discount=line.discount,
+            tax=line.tax,
             category=line.category,
             brand=line.brand,
             attributes=line.attributes,
@@ -144,7 +147,8 @@ def _purchase(definition: Definition, sent: _Basket, program: Program, zone: Zon
         attributes=sent.attributes,
     )
     products = products_by_sku(line.sku for line in sent.lines if line.sku is not None)
-    return purchase_of(basket, products, partner=partner, zone=zone)
+    counting = counting_of(configuration().basis)
+    return purchase_of(basket, products, partner=partner, zone=zone, counting=counting)
 
 
 def _member(definition: Definition, test: RuleTest) -> MemberFacts | None:

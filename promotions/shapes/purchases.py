@@ -27,7 +27,10 @@ Attributes = Annotated[dict[Name, Short], Meta(max_length=20)]
 
 
 class LineBody(Body, kw_only=True):
-    """A line: `amount` is for its whole quantity, tax included, before `discount`."""
+    """A line: `amount` is for its whole quantity, tax included, before `discount`.
+
+    `tax` is what of its price after discounts is tax.
+    """
 
     line: Annotated[int, Meta(ge=1, le=1_000_000)]
     sku: (
@@ -110,6 +113,7 @@ def _line(line: LineBody) -> BasketLine:
         line.quantity,
         line.amount,
         discount=line.discount,
+        tax=line.tax,
         category=line.category,
         brand=line.brand,
         attributes=attributes,
