@@ -6,12 +6,14 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
+from loyalty.admin_base import CachedFactsAdmin
 from loyalty.models import (
     CommunicationCategory,
     CommunicationChannel,
     Currency,
+    CurrencyRate,
     IdentityProvider,
     Language,
 )
@@ -50,9 +52,17 @@ class LanguageAdmin(LookupAdmin):
     list_select_related = ["fallback"]
 
 
+class CurrencyRateInline(TabularInline):
+    model = CurrencyRate
+    extra = 0
+    fields = ["valid_from", "valid_to", "rate"]
+    ordering = ["-valid_from"]
+
+
 @admin.register(Currency)
-class CurrencyAdmin(LookupAdmin):
+class CurrencyAdmin(CachedFactsAdmin, LookupAdmin):
     list_display = ["code", "name", "decimals", "active"]
+    inlines = [CurrencyRateInline]
 
 
 @admin.register(CommunicationCategory)

@@ -1,6 +1,7 @@
 """What the programme is and knows: settings, languages, communication, identity providers."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
@@ -16,11 +17,15 @@ from loyalty.scopes import Scope
 
 
 class CurrencyAnswer(Answer, kw_only=True):
-    """A currency that the programme knows."""
+    """A currency that the programme knows.
+
+    `rate` is how many units of the programme's currency one unit is worth now; null without one.
+    """
 
     code: str
     name: str
     decimals: int
+    rate: str | None
 
 
 class ProgramAnswer(Answer, kw_only=True):
@@ -45,6 +50,15 @@ class ProgramAnswer(Answer, kw_only=True):
     several_cards: bool
     pin_digits: int
     member_schema: dict[str, Any]
+    counts_points_paid: bool
+    counts_tax: bool
+    shipping_category: str
+    counts_shipping: bool
+    gift_card_category: str
+    counts_gift_cards: bool
+    basket_discount_lowers_lines: bool
+    carries_remainders: bool
+    returns_without_original: str
 
 
 class LanguageAnswer(Answer, kw_only=True):
@@ -143,8 +157,13 @@ class ProgramDetailsViewSet(ProgramViewSet):
         answer = ProgramAnswer(
             **same,
             currencies=[
-                CurrencyAnswer(code=each.code, name=each.name, decimals=each.decimals)
-                for each in lookups.currencies()
+                CurrencyAnswer(
+                    code=each.code,
+                    name=each.name,
+                    decimals=each.decimals,
+                    rate="1" if each.code == program.currency else _plain(rate),
+                )
+                for each, rate in lookups.currencies(self.now())
             ],
             language=next((each.code for each in known if each.is_default), "en"),
             languages=[each.code for each in known],
@@ -213,3 +232,7 @@ class ProgramDetailsViewSet(ProgramViewSet):
             for each in lookups.identity_providers()
         ]
         return self.answer_known(ProvidersAnswer(results=rows))
+
+
+def _plain(rate: Decimal | None) -> str | None:
+    return None if rate is None else f"{rate.normalize():f}"

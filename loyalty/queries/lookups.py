@@ -1,9 +1,15 @@
 """Reads of the programme's look-up lists. Each is one query."""
 
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import OuterRef, Subquery
+
 from loyalty.models import (
     CommunicationCategory,
     CommunicationChannel,
     Currency,
+    CurrencyRate,
     IdentityProvider,
     Language,
 )
@@ -15,9 +21,20 @@ def languages() -> list[Language]:
     return list(rows.order_by("-is_default", "code"))
 
 
-def currencies() -> list[Currency]:
-    """Return the currencies that the programme knows now."""
-    return list(Currency.objects.filter(active=True).order_by("code"))
+def currencies(at: datetime) -> list[tuple[Currency, Decimal | None]]:
+    """Return the currencies that the programme knows, each with its rate at an instant.
+
+    The latest rate that has begun holds, unless it is over. One query.
+    """
+    begun = CurrencyRate.objects.filter(currency=OuterRef("pk"), valid_from__lte=at)
+    latest = begun.order_by("-valid_from")
+    rows = Currency.objects.filter(active=True).annotate(
+        rate=Subquery(latest.values("rate")[:1]), until=Subquery(latest.values("valid_to")[:1])
+    )
+    return [
+        (each, each.rate if each.until is None or at < each.until else None)
+        for each in rows.order_by("code")
+    ]
 
 
 def communication_categories() -> list[CommunicationCategory]:

@@ -37,6 +37,7 @@ GROUPS = {
         "loyalty.*_identityprovider",
         "loyalty.*_language",
         "loyalty.*_currency",
+        "loyalty.*_currencyrate",
         "loyalty.*_communicationcategory",
         "loyalty.*_communicationchannel",
         "loyalty.*_master",

@@ -56,8 +56,8 @@ def test_the_programme_tells_its_settings(till):
     assert answer["name"] == "Laurel"
     assert (answer["time_zone"], answer["currency"]) == ("Europe/Vienna", "EUR")
     assert answer["currencies"] == [
-        {"code": "EUR", "name": "EUR", "decimals": 2},
-        {"code": "JPY", "name": "Yen", "decimals": 0},
+        {"code": "EUR", "name": "EUR", "decimals": 2, "rate": "1"},
+        {"code": "JPY", "name": "Yen", "decimals": 0, "rate": None},
     ]
     assert (answer["language"], answer["languages"]) == ("en", ["en"])
     assert answer["accepted_lateness"] == "P30D"
