@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ledger.queries.stages import Criteria, count
 from ledger.queries.statements import has_postings, last_month, month_of, period_of
-from ledger.services import settlement, stage
+from ledger.services import expiring, settlement, stage
 from ledger.services.audit import audit
 from ledger.services.partner_settlement import settle_month
 from ledger.services.stage import Wanted
@@ -112,6 +112,16 @@ def run_stage_change(job: jobs.Running) -> None:
     wanted = Wanted(stage=given["stage"], reason=given["reason"], by=Actor(**given["by"]))
     while stage.change_chunk(job, criteria, wanted, at=job.at):
         pass
+
+
+def run_expiring(job: jobs.Running) -> None:
+    """Tell subscribers whose points expire soon: a step of the night."""
+    expiring.forget_notices(at=job.at)
+    after = job.position or 0
+    while (told := expiring.tell_chunk(after=after, at=job.at)).last is not None:
+        after = told.last
+        job.add(expiring=told.notices)
+        job.advance(position=after, done=told.members)
 
 
 def run_audit(job: jobs.Running) -> None:

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from ledger.queries.configuration import configuration
-from ledger.tasks import expire_inactive, run_audit, run_sweep
+from ledger.tasks import expire_inactive, run_audit, run_expiring, run_sweep
 from loyalty.models import Job, Program
 from loyalty.services import jobs
 from members.ladder import Definition
@@ -107,6 +107,7 @@ def start_inactivity(job: jobs.Running) -> None:
 # What comes later sees what came before: points, then tiers, then what depends on either.
 NIGHT: dict[str, jobs.Step] = {
     "settle": run_sweep,
+    "expiring": run_expiring,
     "tiers": run_review,
     "subscriptions": run_subscriptions,
     "vouchers": run_voucher_expiry,

@@ -24,5 +24,5 @@ def test_a_night_runs_its_steps_to_the_audit(committed_program):
     job.refresh_from_db()
     assert (job.status, job.position["step"]) == ("DONE", "audit")
     assert job.result["broken_invariants"] == 0
-    assert [*NIGHT][:2] == ["settle", "tiers"]
+    assert [*NIGHT][:3] == ["settle", "expiring", "tiers"]
     assert list(NIGHT)[-1] == "audit"
