@@ -40,6 +40,11 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
         ("Partners", "storefront", "partners_partner"),
         ("API clients", "vpn_key", "partners_apiclient"),
         ("Exchanges", "currency_exchange", "partners_exchange"),
+        ("Statements", "request_quote", "ledger_statement"),
+    ],
+    "Finance": [
+        ("Liability", "account_balance_wallet", "ledger_liabilityreport"),
+        ("Journal", "menu_book", "ledger_journalaccount"),
     ],
     "Programme": [
         ("Settings", "settings", "loyalty_program"),

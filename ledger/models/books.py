@@ -151,6 +151,18 @@ class MemberPoints(Member):
         return self.number
 
 
+class LiabilityReport(PointType):
+    """The point types as the report of what is outstanding shows them."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "liability"
+        verbose_name_plural = "liability"
+
+    def __str__(self) -> str:
+        return self.code
+
+
 class Transaction(models.Model):
     """The immutable header of one posting."""
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 from django.db import connection
 
-from ledger.models import Statement
+from ledger.models import Statement, StatementLine
 from loyalty.dates import start_of_day
 from loyalty.models import Program
 from loyalty.money import places
@@ -81,3 +83,41 @@ def statement_rows(statement: Statement) -> Iterator[tuple[object, ...]]:
             line.rate, line.amount, statement.currency,
         )  # fmt: skip
     yield partner, month, "TOTAL", "", "", "", "", statement.amount, statement.currency
+
+
+def moved_transactions(
+    statement: Statement,
+    line: StatementLine,
+    *,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    """Return the transactions of a line: id, posted_at, kind, member, outlet and points.
+
+    One query, newest first, before a position.
+    """
+    position = "AND (m.posted_at, m.transaction_id) < (%(at)s, %(id)s)" if before else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT m.transaction_id, m.posted_at, m.kind, p.number, m.outlet, sum(m.points)
+            FROM ledger_movement m JOIN members_member p ON p.id = m.member_id
+            WHERE m.partner_id = %(partner)s AND m.movement = %(movement)s
+              AND m.point_type_id = %(type)s AND m.rate IS NOT DISTINCT FROM %(rate)s
+              AND m.posted_at >= %(start)s AND m.posted_at < %(end)s {position}
+            GROUP BY 1, 2, 3, 4, 5
+            ORDER BY m.posted_at DESC, m.transaction_id DESC LIMIT %(limit)s
+            """,
+            {
+                "partner": statement.partner_id,
+                "movement": line.movement,
+                "type": line.point_type_id,
+                "rate": line.rate,
+                "start": statement.starts_at,
+                "end": statement.ends_at,
+                "at": before and before[0],
+                "id": before and before[1],
+                "limit": limit,
+            },
+        )
+        return list(cursor.fetchall())

@@ -69,6 +69,8 @@ GROUPS = {
     ],
     "Finance": [
         "ledger.view_*",
+        "ledger.change_journalaccount",
+        "ledger.settle_statement",
         "members.view_member",
         "partners.view_partner",
         "partners.view_outlet",
@@ -88,6 +90,7 @@ GROUPS = {
         "partners.*_exchangeterms",
         "partners.change_exchange",
         "ledger.view_*",
+        "ledger.settle_statement",
         "promotions.view_*",
     ],
     "Auditor": [
