@@ -19,6 +19,7 @@ app.conf.beat_schedule = {
         "task": "ledger.tasks.start_settlement",
         "schedule": crontab(minute="20"),
     },
+    "draw sweepstakes": {"task": "promotions.tasks.start_draws", "schedule": 60.0},
     "look at tiers": {"task": "promotions.tasks.start_tier_checks", "schedule": 60.0},
     "clear expired tokens": {
         "task": "partners.tasks.clear_expired_tokens",

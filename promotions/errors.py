@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from loyalty.errors import Conflict, FieldError, Refused
+from loyalty.errors import Conflict, FieldError, NotFound, Refused
 
 
 class TendersMismatch(Refused):
@@ -114,3 +114,75 @@ class SecondPersonNeeded(Refused):
 
     def __init__(self) -> None:
         super().__init__("Whoever asked for it cannot be the one who approves or rejects it.")
+
+
+class SweepstakeNotFound(NotFound):
+    """There is no such sweepstake, or it is not for the caller to see."""
+
+    code = "SWEEPSTAKE_NOT_FOUND"
+    title = "Sweepstake not found"
+
+    def __init__(self) -> None:
+        super().__init__("No such sweepstake. GET /sweepstakes/ lists them.")
+
+
+class SweepstakeClosed(Refused):
+    """The sweepstake takes no entries now: not yet, or no more."""
+
+    code = "SWEEPSTAKE_CLOSED"
+    title = "The sweepstake is not open"
+
+    def __init__(self, *, status: str, opens_at: object, closes_at: object) -> None:
+        super().__init__(
+            f"The sweepstake is {status.lower()}.",
+            sweepstake_status=status,
+            opens_at=opens_at,
+            closes_at=closes_at,
+        )
+
+
+class TicketLimit(Refused):
+    """The member would hold more tickets than one may."""
+
+    code = "TICKET_LIMIT"
+    title = "No more tickets for this member"
+
+    def __init__(self, *, at_most: int, held: int) -> None:
+        super().__init__(f"A member gets {at_most}; {held} are held.", at_most=at_most, held=held)
+
+
+class EntryNotOffered(Refused):
+    """The sweepstake is not entered in this way."""
+
+    code = "ENTRY_NOT_OFFERED"
+    title = "Not offered"
+
+    def __init__(self, *, source: str) -> None:
+        super().__init__(f"Its tickets are not to be had by {source}.", source=source)
+
+
+class TicketsListed(Conflict):
+    """The list of tickets is fixed for the draw: none is taken back any more."""
+
+    code = "TICKETS_LISTED"
+    title = "The list of tickets is fixed"
+
+    def __init__(self, *, listed_at: object) -> None:
+        super().__init__("The tickets take part in the draw.", listed_at=listed_at)
+
+
+class NotDrawn(NotFound):
+    """The sweepstake has not been drawn yet."""
+
+    code = "NOT_DRAWN"
+    title = "Not drawn yet"
+
+    def __init__(self, *, draws_at: object) -> None:
+        super().__init__("The sweepstake was not drawn yet.", draws_at=draws_at)
+
+
+class SweepstakeForbids(Conflict):
+    """The sweepstake cannot be published, withdrawn or drawn as it stands."""
+
+    code = "SWEEPSTAKE_FORBIDS"
+    title = "Not as the sweepstake stands"

@@ -1,5 +1,6 @@
-"""Celery entry points of tiers, and the night: the highest room that sees all its steps."""
+"""Celery entry points of tiers, draws, and the night: the highest room that sees all its steps."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,6 +16,7 @@ from members.services import segment_refresh
 from promotions.services import (
     backtest,
     celebrations,
+    drawing,
     purchase_file,
     segment_mapping,
     tier_review,
@@ -194,5 +196,42 @@ def map_segment_file(*, job_id: str) -> None:
     try:
         with jobs.resume(job_id) as job:
             segment_mapping.run_mapping(job, clock=timezone.now)
+    except jobs.NotForUs:
+        return
+
+
+@shared_task
+def start_draws() -> None:
+    """Draw the sweepstakes whose time has come: one job each, ever."""
+    now = timezone.now()
+    for sweepstake in drawing.due(now):
+        start_draw(sweepstake.pk, at=now)
+
+
+def start_draw(sweepstake_id: int, *, at: datetime) -> Job:
+    """Start the one job that draws a sweepstake; one that failed is restarted by hand."""
+    return jobs.start(
+        run_draw.name,
+        at=at,
+        key=f"draw:{sweepstake_id}",
+        parameters={"sweepstake": sweepstake_id},
+    )
+
+
+@shared_task
+def run_draw(*, job_id: str) -> None:
+    """Fix the list of tickets, find the winners, write them, and issue what vouchers they won."""
+    try:
+        with jobs.resume(job_id) as job:
+            key = job.job.parameters["sweepstake"]
+            sweepstake = drawing.fix_list(key, at=job.at)
+            job.advance(position="LISTED", done=-job.job.done, total=sweepstake.last_number)
+            found = drawing.find_winners(
+                sweepstake,
+                lambda done: job.advance(position="READ", done=done, total=done),
+            )
+            draw = drawing.record(key, found, at=job.at)
+            job.job.result = {"tickets": found.tickets, "winners": len(found.numbers)}
+            job.add(vouchers=drawing.award_vouchers(draw, at=job.at))
     except jobs.NotForUs:
         return

@@ -1,4 +1,4 @@
-"""Earn Reversal and Partial Earn Reversal."""
+"""Earn Reversal, Partial Earn Reversal and Redemption Reversal."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -29,7 +29,9 @@ from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
 from promotions.engine.types import PIECE
-from promotions.services import returns
+from promotions.errors import TicketsListed
+from promotions.services import redemption_reversals, returns
+from vouchers.errors import VoucherUsed, WholeOnly
 
 
 class ReturnLineBody(Body, kw_only=True):
@@ -56,9 +58,13 @@ class ReturnBody(Body, kw_only=True):
 
 
 class ReturnViewSet(ProgramViewSet):
-    """Taking back what a sale earned."""
+    """Taking back what a sale earned, or what points were spent on."""
 
-    action_scopes = {"reverse": Scope.POINTS_REVERSE, "return_items": Scope.POINTS_REVERSE}
+    action_scopes = {
+        "reverse": Scope.POINTS_REVERSE,
+        "return_items": Scope.POINTS_REVERSE,
+        "reverse_redemption": Scope.POINTS_REVERSE,
+    }
 
     @operation(
         "Earn Reversal", body=ReversalBody, answer=TransactionAnswer, status=201, replays=True
@@ -85,6 +91,23 @@ class ReturnViewSet(ProgramViewSet):
         done = returns.return_items(wanted, at=self.now())
         answer = return_answer(done, self.caller)
         return self.posted(answer, replayed=done.earlier is not None)
+
+    @operation(
+        "Redemption Reversal",
+        body=ReversalBody,
+        answer=TransactionAnswer,
+        status=201,
+        replays=True,
+        errors=(VoucherUsed, WholeOnly, TicketsListed),
+    )
+    def reverse_redemption(self, request: Request) -> HttpResponse:
+        body = self.body(ReversalBody)
+        wanted = reversal_request("reverse-redemption", body, self.caller, self.request_id)
+        done = redemption_reversals.reverse_redemption(wanted, at=self.now())
+        return self.posted(
+            answer_of(done.book, done.transaction, done.earlier, self.caller),
+            replayed=done.earlier is not None,
+        )
 
 
 def return_request(body: ReturnBody, caller: Caller, request_id: str) -> returns.ReturnRequest:

@@ -13,6 +13,7 @@ from promotions.api.merging import MergingViewSet
 from promotions.api.promotions import PromotionViewSet
 from promotions.api.purchase_files import PurchaseFileViewSet
 from promotions.api.returns import ReturnViewSet
+from promotions.api.sweepstakes import DrawViewSet, SweepstakeViewSet
 from promotions.api.tiers import LadderViewSet, MemberTierViewSet
 
 urlpatterns: list[URLPattern] = [
@@ -29,11 +30,20 @@ urlpatterns: list[URLPattern] = [
     re_path(BY_ALIAS, MemberViewSet.as_view({"get": "by_alias"})),
     re_path(MEMBER + r"/$", MemberViewSet.as_view({"get": "retrieve", "patch": "update"})),
     re_path(MEMBER + r"/erase/$", ErasureViewSet.as_view({"post": "erase"})),
+    path("sweepstakes/", SweepstakeViewSet.as_view({"get": "page"})),
+    re_path(rf"^sweepstakes/{CODE}/$", SweepstakeViewSet.as_view({"get": "retrieve"})),
+    re_path(rf"^sweepstakes/{CODE}/tickets/$", SweepstakeViewSet.as_view({"post": "enter"})),
+    re_path(rf"^sweepstakes/{CODE}/draw/$", DrawViewSet.as_view({"get": "retrieve"})),
+    re_path(rf"^sweepstakes/{CODE}/draw/tickets/$", DrawViewSet.as_view({"get": "tickets"})),
     path("transactions/", HistoryViewSet.as_view({"get": "find"})),
     path("transactions/earn/", EarningViewSet.as_view({"post": "earn"})),
     path("transactions/evaluate/", EarningViewSet.as_view({"post": "evaluate"})),
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),
     path("transactions/return-items/", ReturnViewSet.as_view({"post": "return_items"})),
+    path(
+        "transactions/reverse-redemption/",
+        ReturnViewSet.as_view({"post": "reverse_redemption"}),
+    ),
     path("transactions/batch/", BatchViewSet.as_view({"post": "run"})),
     path("transactions/file/", PurchaseFileViewSet.as_view({"post": "load"})),
     path("transactions/<uuid:id>/", HistoryViewSet.as_view({"get": "retrieve"})),

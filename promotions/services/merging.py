@@ -1,7 +1,7 @@
 """Merge and unmerge: two members become one, whatever each app keeps of them.
 
-Books first, both in key order; then the members' rows; then vouchers. So a posting of either
-member is whole before the merge, or waits and goes to the survivor.
+Books first, both in key order; then the members' rows; then vouchers and sweepstakes. So a posting
+of either member is whole before the merge, or waits and goes to the survivor.
 """
 
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from members.services import merge as members
 from members.services.merge import Conflict
 from members.stages import FINAL
 from promotions.errors import MergeForbidden, MergeTouched, NotMerged
+from promotions.services import tickets
 from vouchers.services import merging as vouchers
 
 TOUCHES_SHOWN = 20
@@ -37,6 +38,7 @@ SHOWN = (
     "uses",
     "subscriptions",
     "subscriptions_ended",
+    "tickets",
 )
 
 
@@ -89,6 +91,7 @@ def merge(request: MergeRequest, *, at: datetime) -> Merged:
     )
     moved = members.take_over(giver, taker, by=request.by, at=at)
     moved |= vouchers.take_over(giver.pk, taker.pk, at=at)
+    moved |= tickets.take_over(giver.pk, taker.pk)
     moved |= _take_sums(giver.pk, taker.pk, at)
     transfers = (posted.out.id, posted.into.id)
     members.note_merge(
@@ -262,6 +265,9 @@ def unmerge(request: UnmergeRequest, *, at: datetime) -> Merged:
     )
     counts: dict[str, int] = {"lots": sum(e.source == 9 for e in posted.into.entries)}
     counts |= vouchers.give_back(
+        standing.moved, giver_id=standing.giver_id, taker_id=standing.taker_id
+    )
+    counts |= tickets.give_back(
         standing.moved, giver_id=standing.giver_id, taker_id=standing.taker_id
     )
     _give_sums_back(standing.moved, standing.giver_id, standing.taker_id, at)

@@ -16,7 +16,9 @@ from django.db import connection
 from ledger.kernel.book import Transaction
 from ledger.services.posting import LockedBook
 from promotions.engine.types import Reward
-from promotions.services.rewards import row_of
+from promotions.services import tickets
+from promotions.services.rewards import gift_of, give, row_of
+from promotions.services.tickets import TicketGift
 from vouchers import codes
 from vouchers.services import rewarding
 from vouchers.services.rewarding import Gift
@@ -39,6 +41,7 @@ class StoredReward(msgspec.Struct, frozen=True):
     quantity: int
     wanted: int = 0
     vouchers: list[StoredVoucher] = []
+    tickets: list[int] = []
 
 
 @dataclass(slots=True)
@@ -51,10 +54,11 @@ class HeldReward:
     reward: Reward
     short: int = 0
     vouchers: list[UUID] = field(default_factory=list)
+    tickets: list[int] = field(default_factory=list)
 
     @property
     def quantity(self) -> int:
-        return len(self.vouchers)
+        return len(self.vouchers) + len(self.tickets)
 
 
 def held_of(stored: Iterable[Sequence[StoredReward]]) -> dict[int, HeldReward]:
@@ -67,8 +71,10 @@ def held_of(stored: Iterable[Sequence[StoredReward]]) -> dict[int, HeldReward]:
             named = [voucher.id for voucher in row.vouchers]
             if row.quantity < 0:
                 each.vouchers = [key for key in each.vouchers if key not in named]
+                each.tickets = [number for number in each.tickets if number not in row.tickets]
             else:
                 each.vouchers += named
+                each.tickets += row.tickets
                 each.short += row.wanted - row.quantity
     return held
 
@@ -101,29 +107,50 @@ def post_changes(
 def _take_back(
     held: Mapping[int, HeldReward], targets: Mapping[int, int], at: datetime
 ) -> list[dict[str, Any]]:
-    less = {key: each for key, each in sorted(held.items()) if each.quantity > targets.get(key, 0)}
-    if not less:
-        return []
+    less = {
+        key: each.quantity - targets.get(key, 0)
+        for key, each in sorted(held.items())
+        if each.quantity > targets.get(key, 0)
+    }
+    of_vouchers = {key: many for key, many in less.items() if held[key].vouchers}
+    rows = _take_vouchers(held, of_vouchers, at) if of_vouchers else []
+    of_tickets = {key: many for key, many in less.items() if held[key].tickets}
+    return rows + (_take_tickets(held, of_tickets, at) if of_tickets else [])
+
+
+def _take_vouchers(
+    held: Mapping[int, HeldReward], less: Mapping[int, int], at: datetime
+) -> list[dict[str, Any]]:
     taken = rewarding.take_back(
-        {
-            str(key): (each.vouchers, each.quantity - targets.get(key, 0))
-            for key, each in less.items()
-        },
-        at=at,
+        {key: (held[key].vouchers, many) for key, many in less.items()}, at=at
     )
     return [
-        _row(each.reward, -len(taken[str(key)]))
+        _row(held[key].reward, -len(found))
         | {
             "vouchers": [
                 {
-                    "id": one.voucher.pk,
-                    "code": codes.masked(one.voucher.hint),
-                    "treated": one.treated,
+                    "id": each.voucher.pk,
+                    "code": codes.masked(each.voucher.hint),
+                    "treated": each.treated,
                 }
-                for one in taken[str(key)]
+                for each in found
             ]
         }
-        for key, each in less.items()
+        for key, found in taken.items()
+    ]
+
+
+def _take_tickets(
+    held: Mapping[int, HeldReward], less: Mapping[int, int], at: datetime
+) -> list[dict[str, Any]]:
+    taken = tickets.take_back(
+        {key: (held[key].reward.code, held[key].tickets, many) for key, many in less.items()},
+        at=at,
+    )
+    return [
+        _row(held[key].reward, -len(found.numbers))
+        | {"tickets": found.numbers, "treated": found.treated}
+        for key, found in taken.items()
     ]
 
 
@@ -135,22 +162,22 @@ def _give(
     targets: Mapping[int, int],
 ) -> list[dict[str, Any]]:
     """Issue what a return makes deserved, as where what kept it from standing came back."""
-    gifts: list[tuple[Reward, Gift]] = []
+    gifts: list[tuple[Reward, Gift | TicketGift]] = []
     for reward in deserved:
         known = held.get(reward.version_id)
         more = targets[reward.version_id] - (known.quantity if known else 0)
         if more > 0:
-            gift = Gift(
-                voucher_type=reward.code,
+            gift = gift_of(
+                reward,
+                more,
                 member_id=book.book.member_id,
                 partner_id=transaction.header.partner_id,
-                quantity=more,
                 origin_id=transaction.id,
                 at=transaction.posted_at,
             )
             gifts.append((reward, gift))
-    rewarding.give([gift for _, gift in gifts])
-    return [row_of(msgspec.structs.replace(r, quantity=g.quantity), g) for r, g in gifts]
+    give([gift for _, gift in gifts])
+    return [row_of(reward, gift) for reward, gift in gifts]
 
 
 def _row(reward: Reward, quantity: int) -> dict[str, Any]:

@@ -5,15 +5,18 @@ are issued in lock order: books, counters, vouchers' stock by type, sweepstakes.
 issued refuses nothing: the answer tells it as a near miss, and it uses up no limit or budget.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from django.db import connection
 
 from promotions.engine.types import NEAR_MISSES_MAX, NearMiss, Reward
+from promotions.services import tickets
 from promotions.services.budgets import BudgetKey
+from promotions.services.tickets import TicketGift
 from vouchers.services import rewarding
 from vouchers.services.rewarding import Gift
 
@@ -59,7 +62,7 @@ def issue(records: Sequence[Record], purse: GivesBack | None) -> None:
         for place, record in enumerate(rewarded)
         for each in record.due
     }
-    rewarding.give([gift for gift in gifts.values() if isinstance(gift, Gift)])
+    give(gifts.values())
     for place, record in enumerate(rewarded):
         rows: list[dict[str, Any]] = []
         misses: list[NearMiss] = []
@@ -68,7 +71,7 @@ def issue(records: Sequence[Record], purse: GivesBack | None) -> None:
             rows.append(row_of(reward, gift))
             if gift.short is not None:
                 misses.append(_miss(reward, gift))
-            if not gift.vouchers:
+            if not given_by(gift):
                 _free(record, reward, purse)
         record.result["rewards"] = rows
         record.due = ()
@@ -77,40 +80,84 @@ def issue(records: Sequence[Record], purse: GivesBack | None) -> None:
             record.result["near_misses"] = [*misses, *known][:NEAR_MISSES_MAX]
 
 
-def _gift(record: Record, reward: Reward) -> Gift:
-    return Gift(
-        voucher_type=reward.code,
+def _gift(record: Record, reward: Reward) -> Gift | TicketGift:
+    return gift_of(
+        reward,
+        reward.quantity,
         member_id=record.evaluation["member_id"],
         partner_id=record.partner_id,
-        quantity=reward.quantity,
         origin_id=record.evaluation["transaction_id"],
         at=record.at,
     )
 
 
-def row_of(reward: Reward, gift: Gift) -> dict[str, Any]:
+def gift_of(
+    reward: Reward,
+    quantity: int,
+    *,
+    member_id: int,
+    partner_id: int,
+    origin_id: UUID,
+    at: datetime,
+) -> Gift | TicketGift:
+    """Return what is to be given for a reward; nothing is yet."""
+    if reward.kind == "TICKET":
+        return TicketGift(
+            sweepstake=reward.code,
+            member_id=member_id,
+            partner_id=partner_id,
+            quantity=quantity,
+            origin_id=origin_id,
+            at=at,
+        )
+    return Gift(
+        voucher_type=reward.code,
+        member_id=member_id,
+        partner_id=partner_id,
+        quantity=quantity,
+        origin_id=origin_id,
+        at=at,
+    )
+
+
+def give(gifts: Collection[Gift | TicketGift]) -> None:
+    """Give vouchers, then tickets, as far as there are any; a step."""
+    rewarding.give([gift for gift in gifts if isinstance(gift, Gift)])
+    tickets.give([gift for gift in gifts if isinstance(gift, TicketGift)])
+
+
+def given_by(gift: Gift | TicketGift) -> int:
+    """Return how many vouchers or tickets a gift came to."""
+    return len(gift.vouchers if isinstance(gift, Gift) else gift.tickets)
+
+
+def row_of(reward: Reward, gift: Gift | TicketGift) -> dict[str, Any]:
     """Return what is stored of a reward, also of one that came to nothing.
 
     Codes are kept by the vouchers, sealed.
     """
-    return {
+    row: dict[str, Any] = {
         "version_id": reward.version_id,
         "promotion": reward.promotion,
         "version": reward.version,
         "kind": reward.kind,
         "code": reward.code,
-        "wanted": reward.quantity,
-        "quantity": len(gift.vouchers),
+        "wanted": gift.quantity,
+        "quantity": given_by(gift),
+    }
+    if isinstance(gift, TicketGift):
+        return row | {"tickets": gift.tickets}
+    return row | {
         "vouchers": [
             {"id": each.pk, "valid_from": each.valid_from, "expires_at": each.expires_at}
             for each in gift.vouchers
-        ],
+        ]
     }
 
 
-def _miss(reward: Reward, gift: Gift) -> NearMiss:
+def _miss(reward: Reward, gift: Gift | TicketGift) -> NearMiss:
     assert gift.short is not None
-    missing = reward.quantity - len(gift.vouchers)
+    missing = gift.quantity - given_by(gift)
     return NearMiss(reward.promotion, reward.version, gift.short, str(missing))
 
 

@@ -223,6 +223,8 @@ BEYOND: tuple[Operation, ...] = (
     _row("Settle Exchange", S.POINTS_REVERSE, f"POST /exchanges/{ID}/"),
     _row("Get Master Schema", S.MASTERS_READ, "GET /masters/product/schema/"),
     _row("Retire Master", S.MASTERS_WRITE, "DELETE /masters/product/123/"),
+    _row("Get Draw", S.SWEEPSTAKES_READ, "GET /sweepstakes/SPRING/draw/"),
+    _row("Get Draw Tickets", S.SWEEPSTAKES_READ, "GET /sweepstakes/SPRING/draw/tickets/"),
     _row("Get Webhooks", S.WEBHOOKS_WRITE, "GET /webhooks/"),
     _row("Get Webhook", S.WEBHOOKS_WRITE, "GET /webhooks/SHOP/"),
     _row("Put Webhook", S.WEBHOOKS_WRITE, "PUT /webhooks/SHOP/"),

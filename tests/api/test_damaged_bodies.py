@@ -118,6 +118,15 @@ BODIES["/cards/replace/"] = {
     "note": "At the desk.",
 }
 BODIES["/cards/block/"] = {"card": "6275000000000017", "status": "BLOCKED", "reason": "Odd."}
+BODIES["/sweepstakes/SPRING/tickets/"] = {
+    "member": MEMBER,
+    "reference": "T",
+    "occurred_at": NOW,
+    "quantity": 2,
+    "source": "POINTS",
+    "type": "PTS",
+    "outlet": "S1",
+}
 BODIES["/transactions/evaluate/"] = BODIES["/transactions/earn/"]
 
 

@@ -1,19 +1,26 @@
-"""Vouchers that promotions give, under racing tills: never more than the stock, none refused."""
+"""Vouchers and tickets under racing tills: never more than there are, no sale refused."""
 
 import threading
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
+from loyalty.errors import LoyaltyError
 from partners.models import Partner
 from promotions.engine.basket import Basket, BasketLine
+from promotions.models import Sweepstake, Ticket
+from promotions.services import drawing, sweepstakes, tickets
 from promotions.services.earning import EarnRequest, earn
+from promotions.services.sweepstakes import EntryRequest
 from tests.concurrency.test_redemption import TILLS, race
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
+from tests.factories.sweepstakes import sweepstake
 from tests.factories.vouchers import VoucherTypeFactory
 from vouchers.models import Voucher, VoucherStock
-from vouchers.services import stock
+from vouchers.services import postings, stock
+from vouchers.services.postings import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,3 +95,121 @@ def test_without_the_locks_of_the_stock_more_would_be_given_than_there_is(house,
     race_sales(house)
 
     assert Voucher.objects.count() == 2 * TILLS > 5
+
+
+def enter(member, house, reference, quantity=1):
+    """Take free tickets, as the API does."""
+    now = datetime.now(UTC)
+    named = {"id": member.pk}
+    request = EntryRequest(
+        member=named,
+        partner_id=house.pk,
+        reference=reference,
+        digest=b"one",
+        occurred_at=now,
+        sweepstake="SPRING",
+        quantity=quantity,
+        source="FREE",
+    )
+    order = Order(
+        kind="TICKETS", member=named, partner_id=house.pk, reference=reference, digest=b"one"
+    )
+
+    def work(book, posting_id):
+        return Entry(sweepstakes.enter(book, request, posting_id, at=now).tickets)
+
+    return postings.post(order, work, at=now)
+
+
+class Entry(msgspec.Struct):
+    tickets: list[int]
+
+
+def numbers():
+    return sorted(Ticket.objects.values_list("number", flat=True))
+
+
+def test_twenty_tills_at_a_members_maximum_give_exactly_it(house):
+    sweepstake(at_most=7, free_per_member=100)
+    member = MemberFactory()
+
+    outcomes = race(lambda till: enter(member, house, f"T{till}"))
+
+    assert outcomes == ["TICKET_LIMIT"] * 13 + ["done"] * 7
+    assert numbers() == list(range(1, 8))
+
+
+def test_sales_and_entries_at_once_give_exactly_the_maximum(house):
+    sweepstake(at_most=7, free_per_member=100)
+    promotion("LUCKY", award={"kind": "TICKET", "sweepstake": "SPRING", "quantity": 2})
+    member = MemberFactory()
+
+    def act(till):
+        return sell(member, house, f"T{till}") if till % 2 else enter(member, house, f"T{till}")
+
+    race(act)
+
+    assert numbers() == list(range(1, 8))
+
+
+def test_numbers_have_no_gap_whoever_enters(house):
+    sweepstake(free_per_member=100)
+    members = [MemberFactory() for _ in range(TILLS)]
+
+    assert race(lambda till: enter(members[till], house, f"T{till}", 3)) == ["done"] * TILLS
+
+    assert numbers() == list(range(1, 3 * TILLS + 1))
+
+
+def test_the_same_reference_twenty_times_enters_once(house):
+    sweepstake()
+    member = MemberFactory()
+
+    assert race(lambda till: enter(member, house, "SAME")) == ["done"] * TILLS
+
+    assert numbers() == [1]
+
+
+def test_no_ticket_comes_once_the_list_is_fixed(house):
+    made = sweepstake(free_per_member=100)
+    members = [MemberFactory() for _ in range(TILLS)]
+    late = made.draws_at
+
+    def act(till):
+        if till == TILLS // 2:
+            drawing.fix_list(made.pk, at=late)
+        else:
+            enter(members[till], house, f"T{till}")
+
+    race(act)
+
+    listed = Sweepstake.objects.get()
+    assert len(drawing.list_of(listed)) == listed.last_number == len(numbers())
+    drawing.record(made.pk, drawing.find_winners(listed), at=late)
+    assert enter_refused(MemberFactory(), house)
+
+
+def enter_refused(member, house):
+    try:
+        enter(member, house, "LATE")
+    except LoyaltyError as error:
+        return error.code == "SWEEPSTAKE_CLOSED"
+    return False
+
+
+def test_without_the_sweepstakes_lock_numbers_would_clash(house, monkeypatch):
+    """The guard: tills that read the last number without its lock take the same one."""
+    sweepstake(free_per_member=100)
+    members = [MemberFactory() for _ in range(TILLS)]
+    seen = threading.Barrier(TILLS)
+
+    def unlocked(keys):
+        rows = {row.pk: row for row in Sweepstake.objects.filter(pk__in=keys)}
+        seen.wait(timeout=30)
+        return rows
+
+    monkeypatch.setattr(tickets, "locked", unlocked)
+
+    outcomes = race(lambda till: enter(members[till], house, f"T{till}"))
+
+    assert outcomes.count("IntegrityError") == TILLS - 1

@@ -24,10 +24,10 @@ from ledger.services.originals import Original
 from loyalty.errors import LoyaltyError
 from loyalty.models import Program
 from partners.models import Partner
+from promotions.services.redemption_reversals import reverse_redemption
 from promotions.services.returns import reverse_earn
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
-from vouchers.services import redemption as voucher_redemption
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBERS = st.integers(0, 1)
@@ -115,7 +115,7 @@ class Books(RuleBasedStateMachine):
     def reverse_redemption(self, place: int, points: int | None) -> None:
         if original := self.any_of("REDEMPTION", place):
             request = reversal.ReversalRequest(original=original, points=points, **self.common())
-            self.tried(voucher_redemption.reverse_redemption, request)
+            self.tried(reverse_redemption, request)
 
     @rule(place=st.integers(0, 9))
     def reverse_an_earn(self, place: int) -> None:

@@ -15,7 +15,6 @@ urlpatterns: list[URLPattern] = [
     path("program/voucher-types/", VoucherTypeViewSet.as_view({"get": "list"})),
     path("vouchers/redeem/", VoucherViewSet.as_view({"post": "redeem"})),
     path("vouchers/authenticate/", VoucherAuthenticationViewSet.as_view({"post": "authenticate"})),
-    path("transactions/reverse-redemption/", VoucherViewSet.as_view({"post": "reverse"})),
     re_path(
         MEMBER + r"/vouchers/$", VoucherViewSet.as_view({"get": "history", "post": "allocate"})
     ),

@@ -1,4 +1,4 @@
-"""Redeem Points Voucher, Redemption Reversal, Voucher Allocation and Voucher History."""
+"""Redeem Points Voucher, Voucher Allocation and Voucher History."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -10,7 +10,6 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from ledger.queries.configuration import configuration
-from ledger.shapes.reversals import ReversalBody, reversal_request
 from ledger.shapes.transactions import TransactionAnswer, answer_of
 from loyalty.api.fields import (
     Answer,
@@ -33,13 +32,7 @@ from loyalty.scopes import Scope
 from loyalty.secret import Secret
 from members.queries import resolve
 from vouchers import codes
-from vouchers.errors import (
-    OutOfStock,
-    VoucherLimit,
-    VoucherTypeUnknown,
-    VoucherUsed,
-    WholeOnly,
-)
+from vouchers.errors import OutOfStock, VoucherLimit, VoucherTypeUnknown
 from vouchers.models import Voucher, VoucherUse
 from vouchers.queries.vouchers import uses_of, vouchers_of_member
 from vouchers.services import allocation, postings, redemption
@@ -112,7 +105,6 @@ class VoucherViewSet(ProgramViewSet):
 
     action_scopes = {
         "redeem": Scope.POINTS_REDEEM,
-        "reverse": Scope.POINTS_REVERSE,
         "allocate": Scope.VOUCHERS_WRITE,
         "history": Scope.VOUCHERS_READ,
     }
@@ -150,23 +142,6 @@ class VoucherViewSet(ProgramViewSet):
         ]
         answer = BoughtAnswer(**msgspec.structs.asdict(posted), vouchers=vouchers)
         return self.posted(answer, replayed=done.earlier is not None)
-
-    @operation(
-        "Redemption Reversal",
-        body=ReversalBody,
-        answer=TransactionAnswer,
-        status=201,
-        replays=True,
-        errors=(VoucherUsed, WholeOnly),
-    )
-    def reverse(self, request: Request) -> HttpResponse:
-        body = self.body(ReversalBody)
-        wanted = reversal_request("reverse-redemption", body, self.caller, self.request_id)
-        done = redemption.reverse_redemption(wanted, at=self.now())
-        return self.posted(
-            answer_of(done.book, done.transaction, done.earlier, self.caller),
-            replayed=done.earlier is not None,
-        )
 
     @operation(
         "Voucher Allocation", body=AllocateBody, answer=AllocationAnswer, status=201, replays=True

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import uuid_utils.compat
 
+from ledger.queries.books import Lots
 from ledger.services import posting
 from ledger.services.posting import LockedBook
 from loyalty.errors import ReferenceConflict
@@ -31,6 +32,7 @@ class Order:
     partner_id: int
     reference: str
     digest: bytes
+    spends: bool = False  # Points too: the lots are loaded that may pay.
 
 
 # What is done under the order: it gets the locked book, if there is one, and the posting's id.
@@ -47,7 +49,8 @@ def post(order: Order, work: Work, *, at: datetime) -> Done:
     :raises MemberNotFound: if the reference names nobody.
     :raises ReferenceConflict: if the reference was used for other content.
     """
-    book = None if order.member is None else posting.lock(order.member, at=at)
+    lots = Lots.ALL if order.spends else Lots.DUE
+    book = None if order.member is None else posting.lock(order.member, at=at, lots=lots)
     posting_id = uuid_utils.compat.uuid7()
     Posting.objects.bulk_create(
         [

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from ledger.kernel.book import Kind, Transaction
+from ledger.kernel.reversals import Restored
+from ledger.models import Transaction as TransactionRow
 from ledger.queries.books import Earlier, Lots
 from ledger.services import posting
-from ledger.services.originals import original_of
 from ledger.services.posting import Find, LockedBook
 from ledger.services.redemption import RedemptionRequest, post_redemption
-from ledger.services.reversal import ReversalRequest, Reversed, post_redemption_reversal
+from ledger.services.reversal import ReversalRequest, post_redemption_reversal
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.secret import Secret
 from loyalty.services.use_case import use_case
@@ -106,28 +107,20 @@ def _check(request: VoucherRequest, at_once: int, point_type: str) -> None:
         raise ValidationFailed([FieldError("/type", "NOT_A_CHOICE", message)])
 
 
-@use_case
-def reverse_redemption(request: ReversalRequest, *, at: datetime) -> Reversed:
-    """Give points of a redemption back to the lots they came from; its vouchers are cancelled.
+def post_reversal(
+    book: LockedBook, original: TransactionRow, request: ReversalRequest, *, at: datetime
+) -> tuple[Transaction, list[Restored]]:
+    """Draft the reversal of a redemption on a locked and settled book, its vouchers cancelled.
 
-    What is past its date expires again at once, or gets the programme's grace. `points` gives
-    a part back, except of a redemption that bought vouchers; without it, all that is left.
+    A step: the caller writes the book.
 
-    :raises TransactionNotFound: if the redemption is not here or not the caller's.
     :raises AlreadyReversed: if nothing of it is left.
     :raises ReversalExceeds: if more is asked for than is left of it.
     :raises VoucherUsed: if a voucher from it was used.
     :raises WholeOnly: if a part is asked for of points that bought vouchers.
     """
-    original = original_of(request.original, Kind.REDEMPTION)
-    find = Find(request.partner_id, Kind.REDEMPTION_REVERSAL, request.reference)
-    book = posting.lock({"id": original.member_id}, at=at, find=find, lots=Lots.ALL)
-    if earlier := posting.replayed(book, request.digest):
-        return Reversed(book, None, earlier=earlier)
-    posting.settle(book)
     transaction, restored = post_redemption_reversal(book, original, request)
     cancelled = issuing.cancel_of(original.pk, at=at, refuse_used=True)
     if cancelled and request.points is not None:
         raise WholeOnly
-    posting.write(book)
-    return Reversed(book, transaction, tuple(restored))
+    return transaction, restored

@@ -22,7 +22,7 @@ Status = Voucher.Status
 
 @dataclass(slots=True, kw_only=True)
 class Gift:
-    """Vouchers of one type that a promotion gives a member whose book is locked.
+    """Vouchers of one type that a promotion, or luck, gives a member whose book is locked.
 
     `vouchers` are what was issued, and `short` says why they are fewer than `quantity`.
     """
@@ -33,6 +33,7 @@ class Gift:
     quantity: int
     origin_id: UUID
     at: datetime
+    origin: str = Voucher.Origin.PROMOTION
     vouchers: list[Voucher] = field(default_factory=list)
     short: str | None = None
 
@@ -78,7 +79,7 @@ def _give_of(kind: VoucherType, gifts: Sequence[Gift]) -> None:
             member_id=gift.member_id,
             partner_id=gift.partner_id,
             quantity=len(gift.vouchers),
-            origin=Voucher.Origin.PROMOTION,
+            origin=gift.origin,
             origin_id=gift.origin_id,
         )
         for voucher in gift.vouchers:
@@ -124,8 +125,8 @@ class TakenBack:
 
 
 def take_back(
-    quantities: Mapping[str, tuple[Sequence[UUID], int]], *, at: datetime
-) -> dict[str, list[TakenBack]]:
+    quantities: Mapping[int, tuple[Sequence[UUID], int]], *, at: datetime
+) -> dict[int, list[TakenBack]]:
     """Take back so many of each of these lists of vouchers; a step, after the member's book.
 
     Of a list those go first that nobody has used, the last issued first. What is answered has the
