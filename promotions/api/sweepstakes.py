@@ -148,7 +148,7 @@ class SweepstakeViewSet(ProgramViewSet):
         cursor = make_cursor(found[-1].code, filters) if more else None
         return self.answer(SweepstakesAnswer(results=results, next=cursor), headers=chosen.headers)
 
-    @operation("Get Sweep Stake", answer=SweepstakeAnswer, query=SweepstakeQuery)
+    @operation("Get One Sweep Stake", answer=SweepstakeAnswer, query=SweepstakeQuery)
     def retrieve(self, request: Request, code: str) -> HttpResponse:
         query, at = self.query(SweepstakeQuery), self.now()
         found = _seen(code, hidden=self._writes)
