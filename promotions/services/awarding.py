@@ -54,13 +54,16 @@ def judge(
     purse: Purse,
     *,
     tier: str,
+    stage: str | None = None,
 ) -> Judged:
     """Evaluate an occasion of a member under the promotions of its time, within their limits.
 
-    `tier` is the one that the member holds at this instant.
+    `tier` is the one that the member holds at this instant; `stage`, too, where it is another.
     """
     snapshot = snapshot_of(settings)
-    member = facts_of(book, known, snapshot, tier=tier, carries=carries(settings, snapshot))
+    member = facts_of(
+        book, known, snapshot, tier=tier, stage=stage, carries=carries(settings, snapshot)
+    )
     left = Left(snapshot, known, purchase)
     evaluation = evaluate_within(purchase, member, snapshot, left, purse)
     return Judged(purchase, member, evaluation, left)

@@ -40,7 +40,7 @@ from promotions.engine.money import to_text
 from promotions.engine.returns import paid
 from promotions.engine.types import Evaluation, Purchase
 from promotions.errors import TendersMismatch
-from promotions.services import facts, overrides, standings, tiering
+from promotions.services import claiming, facts, overrides, standings, tiering
 from promotions.services.awarding import asked_of, draft, judge, recording, worth_of
 from promotions.services.budgets import Purse, Till
 from promotions.services.facts import Known
@@ -154,7 +154,8 @@ def post_earn(
     """Settle, check, evaluate and draft one earn on a locked book; a step, nothing is written.
 
     Returns the draft, its evaluation, and the record of it to be stored with the posting. The
-    purchase is evaluated with the tier before it, and may lift the member above it. `known` is
+    purchase is evaluated with the tier before it, and may lift the member above it; one made before
+    the member enrolled, with what held then. `known` is
     what promotions ask of the member; `purse` is where their budgets are claimed from.
     `products` are those of the basket where they were not read beside the book.
     """
@@ -166,8 +167,15 @@ def post_earn(
         products = _decode_products(book.facts.get("promotions_products", "{}"))
     purchase = checked_purchase(request.basket, products, request.partner_code, settings)
     overrides.catch_up(standing, book)
-    tier = standing.held.tier
-    judged = judge(book, purchase, known, settings, purse, tier=tier)
+    tier, occurred_at = standing.held.tier, request.basket.occurred_at
+    if claiming.is_claim(book, settings, occurred_at):
+        asked = asked_of(settings, snapshot_of(settings), [occurred_at])
+        then = claiming.as_enrolled(book, known, asked, tier=tier)
+        judged = judge(
+            book, purchase, then.known, settings, purse, tier=then.tier, stage=then.stage
+        )
+    else:
+        judged = judge(book, purchase, known, settings, purse, tier=tier)
     header = header_of(request, purchase, tier)
     transaction, record = draft(book, header, judged, known, settings)
     spend = sum(line.net for line in purchase.lines)
@@ -186,6 +194,7 @@ def check_earn(
     checks.card_works(book, settings, basket.occurred_at)
     checks.outlet_known(settings, request.partner_id, basket.outlet)
     checks.in_time(settings, basket.occurred_at, at, offline=request.offline)
+    claiming.check_claim(book, settings, basket.occurred_at)
 
 
 def header_of(request: EarnRequest, purchase: Purchase, tier: str) -> Header:

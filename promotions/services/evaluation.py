@@ -11,6 +11,7 @@ from members.models import Tier
 from promotions.engine.basket import Basket
 from promotions.engine.types import Evaluation, MemberFacts
 from promotions.queries import products_by_sku
+from promotions.services import claiming
 from promotions.services.awarding import asked_of, carries, dated_awards, result_of
 from promotions.services.budgets import OnlyLooking, evaluate_within
 from promotions.services.earning import checked_purchase
@@ -50,6 +51,8 @@ def evaluate_basket(
         checks.may_earn(book)
     checks.outlet_known(settings, partner_id, basket.outlet)
     checks.in_time(settings, basket.occurred_at, at)
+    if book:
+        claiming.check_claim(book, settings, basket.occurred_at)
     products = products_by_sku(line.sku for line in basket.lines if line.sku is not None)
     purchase = checked_purchase(basket, products, partner_code, settings)
     snapshot = snapshot_of(settings)
@@ -63,13 +66,12 @@ def evaluate_basket(
     if book is not None:
         asked = asked_of(settings, snapshot, [basket.occurred_at])
         known = read_known(book.book.member_id, asked, at=at) if asked else Known.nothing()
-        facts = facts_of(
-            book,
-            known,
-            snapshot,
-            tier=book.member.tier or "",
-            carries=carries(settings, snapshot),
-        )
+        tier, stage = book.member.tier or "", book.member.stage
+        if claiming.is_claim(book, settings, basket.occurred_at):
+            then = claiming.as_enrolled(book, known, asked, tier=tier)
+            known, tier, stage = then.known, then.tier, then.stage
+        carried = carries(settings, snapshot)
+        facts = facts_of(book, known, snapshot, tier=tier, stage=stage, carries=carried)
         evaluation, answer = result(facts, known)
         return Quote(answer, evaluation, None, settings)
     evaluation, answer = result(None, None)

@@ -212,10 +212,10 @@ def _checked(
             checks.card_works(each, settings, request.occurred_at)
     checks.outlet_known(settings, request.partner_id, request.outlet)
     checks.in_time(settings, request.occurred_at, at)
-    earliest = book.member.joined_at
+    # A till's clock may run behind ours, by as much as it may run ahead.
+    earliest = book.member.joined_at - settings.future_tolerance
     if not kind.backdated:
         today = start_of_day(at.astimezone(settings.zone).date(), settings.zone)
-        # A till whose clock is a little behind ours may still mean today.
         earliest = max(earliest, min(today, at - settings.future_tolerance))
     if request.occurred_at < earliest:
         raise TooOld(accepted_from=earliest)

@@ -136,14 +136,20 @@ def _of_row(row: _Row) -> Known:
 
 
 def facts_of(
-    book: OpenBook, known: Known, snapshot: Snapshot, *, tier: str, carries: bool = False
+    book: OpenBook,
+    known: Known,
+    snapshot: Snapshot,
+    *,
+    tier: str,
+    stage: str | None = None,
+    carries: bool = False,
 ) -> MemberFacts:
     """Return what an evaluation is told of a member: tier, stage, and only what is asked for."""
     asks, profile = snapshot.asks, known.profile
     told = {name: getattr(profile, name) or None for name in _PROFILE if asks & _NAMES[name]}
     return MemberFacts(
         tier=tier,
-        stage=book.member.stage,
+        stage=stage or book.member.stage,
         segments=known.segments,
         attributes=profile.attributes,
         carried=_carried(known) if carries else None,

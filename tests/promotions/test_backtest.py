@@ -82,6 +82,8 @@ def test_the_version_that_was_live_comes_out_as_it_did(buys, member, now):
 def test_a_draft_is_counted_by_sale_member_tier_week_and_promotion(buys, member, now):
     promotion()
     other = MemberFactory()
+    member.joined_at = now - timedelta(days=9)
+    member.save()
     buys(member, hours=1)
     buys(member, hours=24 * 8)
     buys(other, hours=2, amount="1.00")

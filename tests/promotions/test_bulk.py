@@ -62,7 +62,7 @@ def requests(partner, cards, count=40):
 def members(prefix):
     cards = [f"{prefix}{number}" for number in range(5)]
     for card in cards:
-        MemberFactory(card=card)
+        MemberFactory(card=card, joined_at=START)
     return cards
 
 
