@@ -186,3 +186,13 @@ class SweepstakeForbids(Conflict):
 
     code = "SWEEPSTAKE_FORBIDS"
     title = "Not as the sweepstake stands"
+
+
+class OriginalNeeded(Refused):
+    """The programme takes no returns of purchases that nobody can name."""
+
+    code = "ORIGINAL_NEEDED"
+    title = "Which purchase?"
+
+    def __init__(self) -> None:
+        super().__init__("Name the purchase that the items come back of, as original.")

@@ -20,8 +20,9 @@ from loyalty.api.views import ProgramViewSet
 from loyalty.errors import LoyaltyError, ScopeMissing, ValidationFailed
 from loyalty.scopes import Scope
 from promotions.api.earning import earned_answer
-from promotions.api.returns import ReturnBody, return_answer, return_request
+from promotions.api.returns import ItemsBody, items_request, return_answer, take_back
 from promotions.services import batch, earning, returns
+from promotions.services.blind_returns import BlindReturnRequest
 from promotions.shapes.purchases import PurchaseBody, earn_request
 
 BATCH_MAX = 100
@@ -56,7 +57,11 @@ class BatchAnswer(Answer, kw_only=True):
 
 
 Posting = (
-    earning.EarnRequest | redemption.RedemptionRequest | ReversalRequest | returns.ReturnRequest
+    earning.EarnRequest
+    | redemption.RedemptionRequest
+    | ReversalRequest
+    | returns.ReturnRequest
+    | BlindReturnRequest
 )
 _TOGETHER = (earning.EarnRequest, redemption.RedemptionRequest)
 _SCOPES = {
@@ -107,8 +112,8 @@ class BatchViewSet(ProgramViewSet):
             wanted: RedemptionBody = _shaped(item.body, RedemptionBody)
             return redemption_request(wanted, self.caller, self.request_id)
         if item.operation == "return-items":
-            items: ReturnBody = _shaped(item.body, ReturnBody)
-            return return_request(items, self.caller, self.request_id)
+            items: ItemsBody = _shaped(item.body, ItemsBody)
+            return items_request(items, self.caller, self.request_id)
         back: ReversalBody = _shaped(item.body, ReversalBody)
         return reversal_request("reverse-earn", back, self.caller, self.request_id)
 
@@ -130,8 +135,8 @@ class BatchViewSet(ProgramViewSet):
                 spent = redemption.redeem_points(wanted, at=self.now())
                 answer = answer_of(spent.book, spent.transaction, spent.earlier, self.caller)
                 replayed = spent.earlier is not None
-            elif isinstance(wanted, returns.ReturnRequest):
-                kept = returns.return_items(wanted, at=self.now())
+            elif isinstance(wanted, returns.ReturnRequest | BlindReturnRequest):
+                kept = take_back(wanted, at=self.now())
                 answer = return_answer(kept, self.caller)
                 replayed = kept.earlier is not None
             else:

@@ -71,6 +71,8 @@ def evaluate(
     carried = member.carried if member is not None else None
     case = _Case(purchase, member, ceilings or _NO_CEILINGS, counts, before, facts, carried)
     for version, places in snapshot.candidates(purchase, member):
+        if purchase.base_only and not version.definition.combination.base:
+            continue
         failed = conditions.applies(version, purchase, member)
         if failed is None:
             _claim(case, version, places)

@@ -45,9 +45,11 @@ class Purchase(msgspec.Struct, frozen=True, omit_defaults=True):
     """A purchase as the engine sees it; with another `trigger`, an occasion without lines.
 
     `local` is `occurred_at` in the programme's time zone. Amounts are in `currency`, which is the
-    programme's; a basket in another (`sent_in`) was converted at `rate`. Tenders of the types in
-    `not_tenders` earn under no version. `worth` is the money value of one point, in minor units,
-    by type, where a budget of money asks for it; `attributes` are the event's, or the basket's.
+    programme's; a basket in another (`sent_in`) was converted at `rate`. Under `base_only` none but
+    base promotions count: of what comes back and nobody knows of which purchase. Tenders of the
+    types in `not_tenders` earn under no version. `worth` is the money value of one point, in minor
+    units, by type, where a budget of money asks for it; `attributes` are the event's, or the
+    basket's.
     """
 
     occurred_at: datetime
@@ -66,6 +68,7 @@ class Purchase(msgspec.Struct, frozen=True, omit_defaults=True):
     worth: Mapping[str, str] = {}
     sent_in: str | None = None
     rate: str | None = None
+    base_only: bool = False
 
 
 class MemberFacts(msgspec.Struct, frozen=True, omit_defaults=True):
