@@ -10,6 +10,7 @@ from promotions.api.erasure import ErasureViewSet
 from promotions.api.events import EventViewSet
 from promotions.api.history import HistoryViewSet
 from promotions.api.merging import MergingViewSet
+from promotions.api.offers import OfferViewSet
 from promotions.api.promotions import PromotionViewSet
 from promotions.api.purchase_files import PurchaseFileViewSet
 from promotions.api.returns import ReturnViewSet
@@ -50,6 +51,7 @@ urlpatterns: list[URLPattern] = [
     path("events/", EventViewSet.as_view({"post": "reward"})),
     path("program/event-types/", EventViewSet.as_view({"get": "types"})),
     path("program/tiers/ladder/", LadderViewSet.as_view({"get": "versions", "put": "put"})),
+    re_path(MEMBER + r"/offers/$", OfferViewSet.as_view({"get": "list_of"})),
     re_path(MEMBER + r"/tier/$", MemberTierViewSet.as_view({"put": "put"})),
     re_path(MEMBER + r"/transactions/$", HistoryViewSet.as_view({"get": "history"})),
 ]

@@ -31,14 +31,18 @@ def entrants(member_ids: Iterable[int]) -> dict[int, Entrant]:
 
 def entrant(member_id: int, at: datetime) -> Entrant:
     """Return a member with its segments. Two queries."""
-    found = entrants([member_id])[member_id]
+    return entrant_of(Member.objects.select_related("tier").get(pk=member_id), at)
+
+
+def entrant_of(member: Member, at: datetime) -> Entrant:
+    """Return a member that was read, with its segments. One query."""
     return Entrant(
-        found.id,
-        found.tier,
-        found.stage,
-        found.born,
-        found.country,
-        frozenset(segment_codes(member_id, at)),
+        member.pk,
+        member.tier.code,
+        member.stage,
+        member.birth_date,
+        member.address.get("country"),
+        frozenset(segment_codes(member.pk, at)),
     )
 
 

@@ -1,6 +1,6 @@
 """Promotions as they are listed: each with the version in effect at an instant."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,9 @@ from members.models import Member
 from members.queries.segments import segment_codes
 from promotions.engine.money import to_minor, to_text
 from promotions.models import BudgetSlot, Promotion, PromotionApproval, PromotionVersion
+from promotions.queries.entrants import Entrant
+
+OFFERED_MAX = 1_000  # A programme has some hundreds live; the answer is capped well below.
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,14 @@ def _for(name: str, codes: Iterable[str]) -> Q:
 def _open_to(member_id: int, at: datetime) -> Q:
     """Return the condition that a promotion is LIVE, running, and for this member."""
     member = Member.objects.select_related("tier").get(pk=member_id)
-    segments = segment_codes(member_id, at)
+    return _open_to_one(member.tier.code, member.stage, segment_codes(member_id, at), at)
+
+
+def _open_to_one(tier: str, stage: str, segments: Collection[str], at: datetime) -> Q:
     wanted = (
         Q(promotion__status=Promotion.Status.LIVE)
-        & _for("tiers", [member.tier.code])
-        & _for("stages", [member.stage])
+        & _for("tiers", [tier])
+        & _for("stages", [stage])
         & _for("segments", segments)
         & (Q(begins=None) | Q(begins__lte=at))
         & (Q(ends=None) | Q(ends__gt=at))
@@ -86,6 +92,39 @@ def _open_to(member_id: int, at: datetime) -> Q:
     for code in segments:
         wanted &= ~Q(definition__audience__not_segments__contains=[code])
     return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where offers are asked for; what is not said asks for nothing."""
+
+    partner: str | None = None
+    outlet: str | None = None
+    channel: str | None = None
+
+
+def offered_to(
+    who: Entrant, place: Place, at: datetime, *, by_segment: bool
+) -> list[PromotionVersion]:
+    """Return the visible promotions that are open to a member at an instant, by code. One query.
+
+    At a place, those that are given there. Without `by_segment`, only those that do not tell what
+    segments the member is in.
+    """
+    found = _in_effect(at).exclude(definition__visible=False)
+    found = found.filter(_open_to_one(who.tier, who.stage, who.segments, at))
+    if not by_segment:
+        found = found.filter(
+            definition__audience__segments=[], definition__audience__not_segments=[]
+        )
+    for name, code in (
+        ("partners", place.partner),
+        ("outlets", place.outlet),
+        ("channels", place.channel),
+    ):
+        if code is not None:
+            found = found.filter(_for(name, [code]))
+    return list(found.order_by("promotion__code")[:OFFERED_MAX])
 
 
 def version_of(

@@ -275,7 +275,7 @@ def test_without_the_books_lock_several_would_win(committed_program, monkeypatch
         judge(*arguments)
         barrier.wait(timeout=10)
 
-    monkeypatch.setattr(posting, "lock", lambda member, *, at: read(member, at=at))
+    monkeypatch.setattr(posting, "lock", lambda member, *, at, **_: read(member, at=at))
     monkeypatch.setattr(benefits, "judge", slowly)
 
     assert race() == [201] * 10

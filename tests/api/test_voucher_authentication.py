@@ -253,7 +253,7 @@ def test_without_the_locks_all_would_use_it(committed_program, now, monkeypatch)
         barrier.wait(timeout=10)
         return voucher
 
-    monkeypatch.setattr(posting, "lock", lambda member, *, at: read(member, at=at))
+    monkeypatch.setattr(posting, "lock", lambda member, *, at, **_: read(member, at=at))
     monkeypatch.setattr(authentication, "locked", unlocked)
 
     assert race(code) == [201] * 10

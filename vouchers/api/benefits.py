@@ -22,6 +22,7 @@ from vouchers.queries.benefits import Entitlement, Holder, entitlements
 from vouchers.services import benefits, postings
 from vouchers.services.benefits import BenefitRequest
 from vouchers.services.postings import Order
+from vouchers.shapes.benefits import BenefitAnswer, benefit_answer
 from vouchers.shapes.vouchers import VoucherAnswer, voucher_answer
 
 
@@ -33,19 +34,6 @@ class BenefitBody(Body, kw_only=True):
     outlet: Code | None = None
     reference: Reference | None = None
     original: UUID | None = None
-
-
-class BenefitAnswer(Answer, kw_only=True):
-    """A benefit of a member. `left` is null where there is no quota."""
-
-    code: str
-    name: str
-    sources: list[str]
-    quota: int | None
-    used: int
-    left: int | None
-    resets_at: datetime | None
-    voucher_type: str | None
 
 
 class BenefitsAnswer(Answer, kw_only=True):
@@ -144,21 +132,6 @@ def _check_action(body: BenefitBody) -> None:
         message = "Undo names the use by its id; nothing else does."
         code = "MISSING_FIELD" if body.action == "undo" else "NOT_HERE"
         raise ValidationFailed([FieldError("/original", code, message)])
-
-
-def benefit_answer(each: Entitlement) -> BenefitAnswer:
-    """Return a member's benefit as it is answered."""
-    benefit = each.benefit
-    return BenefitAnswer(
-        code=benefit.code,
-        name=benefit.name,
-        sources=each.sources,
-        quota=benefit.quota,
-        used=each.used,
-        left=each.left,
-        resets_at=each.resets_at,
-        voucher_type=benefit.voucher_type.code if benefit.voucher_type else None,
-    )
 
 
 def _acted(

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
-from django.db.models import Q, Sum
+from django.db.models import Q
 
 from loyalty.dates import start_of_day
 from vouchers.models import Benefit, BenefitAllocation, BenefitUse, Subscription
@@ -69,7 +69,7 @@ class Entitlement:
 def entitlements(
     holder: Holder, *, at: datetime, zone: ZoneInfo, code: str | None = None
 ) -> list[Entitlement]:
-    """Return the benefits a member has or could have (with `code`, that one). Six queries.
+    """Return the benefits a member has or could have (with `code`, that one). Five queries.
 
     Without a code, only those that some source gives.
     """
@@ -111,32 +111,47 @@ def _allocations(member_id: int, at: datetime) -> dict[int, list[BenefitAllocati
 
 
 def _count_uses(found: Sequence[Entitlement], holder: Holder, at: datetime, zone: ZoneInfo) -> None:
-    """Fill in what was used of each quota, and when that begins anew."""
-    for each in found:
-        if each.benefit.quota is None:
-            continue
-        start = window_start(each.benefit, at, zone)
-        if each.benefit.on_tier_change == Benefit.OnTierChange.FRESH and holder.tier_since:
-            start = max(start, holder.tier_since) if start else holder.tier_since
-        uses = BenefitUse.objects.filter(
-            member_id=holder.id, benefit=each.benefit, allocation=None, undone_at=None
-        )
-        if start is not None:
-            uses = uses.filter(at__gte=start)
-        each.used = uses.aggregate(used=Sum("quantity", default=0))["used"]
-        each.quota_left = max(0, each.benefit.quota - each.used)
-        each.resets_at = _resets_at(each, uses.order_by("at").first(), at, zone)
+    """Fill in what was used of each quota, and when that begins anew. One query for all."""
+    limited = {each.benefit.pk: each for each in found if each.benefit.quota is not None}
+    if not limited:
+        return
+    starts = {key: _counts_from(each, holder, at, zone) for key, each in limited.items()}
+    rows = BenefitUse.objects.filter(
+        member_id=holder.id, benefit__in=limited, allocation=None, undone_at=None
+    )
+    if None not in starts.values():
+        rows = rows.filter(at__gte=min(start for start in starts.values() if start is not None))
+    uses: dict[int, list[tuple[datetime, int]]] = {key: [] for key in limited}
+    for key, used_at, quantity in rows.order_by("at").values_list("benefit_id", "at", "quantity"):
+        start = starts[key]
+        if start is None or used_at >= start:
+            uses[key].append((used_at, quantity))
+    for key, each in limited.items():
+        each.used = sum(quantity for _, quantity in uses[key])
+        each.quota_left = max(0, (each.benefit.quota or 0) - each.used)
+        oldest = uses[key][0][0] if uses[key] else None
+        each.resets_at = _resets_at(each, oldest, at, zone)
+
+
+def _counts_from(
+    each: Entitlement, holder: Holder, at: datetime, zone: ZoneInfo
+) -> datetime | None:
+    """Return from when on uses count; None: from the beginning."""
+    start = window_start(each.benefit, at, zone)
+    if each.benefit.on_tier_change == Benefit.OnTierChange.FRESH and holder.tier_since:
+        return max(start, holder.tier_since) if start else holder.tier_since
+    return start
 
 
 def _resets_at(
-    each: Entitlement, oldest: BenefitUse | None, at: datetime, zone: ZoneInfo
+    each: Entitlement, oldest: datetime | None, at: datetime, zone: ZoneInfo
 ) -> datetime | None:
     benefit = each.benefit
     if benefit.reset == Benefit.Reset.CALENDAR:
         day = first_day(benefit.period, at.astimezone(zone).date()) + _LENGTH[benefit.period]
         return start_of_day(day, zone)
     if benefit.reset == Benefit.Reset.ROLLING and oldest is not None:
-        return oldest.at + _LENGTH[benefit.period]
+        return oldest + _LENGTH[benefit.period]
     return None
 
 
