@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -267,7 +268,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """A move of a member to a tier, as it stands in the member's history.
 
     `day` is the local day of the sale that caused it, if a sale did; `back_to` the posting of
-    the sale whose return took a tier away. `had`, `had_since` and `had_until` are what was held.
+    the sale whose return took a tier away; `transaction` what moved it. `had`, `had_since` and
+    `had_until` are what was held.
     """
 
     at: datetime
@@ -277,6 +279,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     had_until: datetime | None = None
     day: date | None = None
     back_to: datetime | None = None
+    transaction: UUID | None = None
 
 
 def held_before(

@@ -11,11 +11,56 @@ class TendersMismatch(Refused):
     code = "TENDERS_MISMATCH"
     title = "Tenders and lines differ"
 
-    def __init__(self, *, tenders: str, lines: str) -> None:
+    def __init__(self, *, tenders: str, lines: str, to_pay: str | None = None) -> None:
+        wanted = f"the lines after discounts to {lines}"
+        if to_pay is not None:
+            wanted = f"{to_pay} is left to pay"
+        told = {} if to_pay is None else {"to_pay": to_pay}
         super().__init__(
-            f"The tenders sum to {tenders}, the lines after discounts to {lines}.",
-            tenders=tenders,
-            lines=lines,
+            f"The tenders sum to {tenders}, {wanted}.", tenders=tenders, lines=lines, **told
+        )
+
+
+class MoreThanDue(Refused):
+    """Points or a voucher would pay more than is left to pay."""
+
+    code = "MORE_THAN_DUE"
+    title = "More than is left to pay"
+
+    def __init__(self, *, pointer: str, pays: str, left: str) -> None:
+        super().__init__(
+            f"{pays} would be paid where {left} is left to pay.",
+            pointer=pointer,
+            pays=pays,
+            left_to_pay=left,
+        )
+
+
+class CurrencyDiffers(Refused):
+    """What is to pay for a basket, or comes back in it, is in another currency than the basket."""
+
+    code = "CURRENCY_DIFFERS"
+    title = "Another currency"
+
+    def __init__(self, *, pointer: str, currency: str, wanted: str) -> None:
+        super().__init__(
+            f"This is in {currency}, the basket in {wanted}.",
+            pointer=pointer,
+            currency=currency,
+            wanted=wanted,
+        )
+
+
+class PartReversed(Conflict):
+    """A part of the call was returned, reversed or undone before, or its sale was since."""
+
+    code = "PART_REVERSED"
+    title = "A part was taken back before"
+
+    def __init__(self, *, parts: list[str]) -> None:
+        super().__init__(
+            "A part was returned, reversed or undone by itself: take back the others one by one.",
+            parts=parts,
         )
 
 

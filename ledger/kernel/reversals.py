@@ -26,6 +26,17 @@ class Spent(msgspec.Struct, frozen=True):
         return self.redeemed + self.paid - self.owed - self.forgiven
 
 
+def spent_by(entry: Entry) -> Spent:
+    """Return what one entry adds to what left its lot for good, as their sums count it."""
+    points, move_of = entry.points, (entry.source, entry.target)
+    redeemed = points if entry.target is Bucket.REDEEMED else 0
+    if entry.source is Bucket.REDEEMED:
+        redeemed = -points
+    paid = {(Bucket.AVAILABLE, Bucket.DEBT): points, (Bucket.DEBT, Bucket.AVAILABLE): -points}
+    owed = {(Bucket.DEBT, Bucket.REVERSED): points, (Bucket.REVERSED, Bucket.DEBT): -points}
+    return Spent(redeemed, paid.get(move_of, 0), owed.get(move_of, 0))
+
+
 class Family(msgspec.Struct):
     """A lot that was granted, with what merges made of it.
 
@@ -118,7 +129,7 @@ def restore(
     spent: Iterable[Entry],
     points: int,
     *,
-    payers: Callable[[], Iterable[tuple[UUID, int]]],
+    payers: Callable[[int], Iterable[tuple[UUID, int]]],
     grace_until: datetime | None,
     away: Mapping[UUID, Lot],
 ) -> list[Restored]:
@@ -126,8 +137,8 @@ def restore(
 
     So a part taken back leaves the books as if less had been redeemed. `spent` are the
     redemption's entries net of earlier reversals, in posting order; `payers` yields the lots
-    that paid debt, latest first, with what each paid, and is asked only if debt was paid. `away`
-    are the lots of members merged since: their points come back as new lots of this book.
+    that paid a type's debt, latest first, with what each paid, and is asked only if one was paid.
+    `away` are the lots of members merged since: their points come back as new lots of this book.
     """
     restored = []
     for entry in reversed(list(spent)):
@@ -152,16 +163,28 @@ def _forgive_credit(  # Six facts decide it; a class for them would hide the two
     transaction: Transaction,
     point_type: int,
     points: int,
-    payers: Callable[[], Iterable[tuple[UUID, int]]],
+    payers: Callable[[int], Iterable[tuple[UUID, int]]],
     grace_until: datetime | None,
     away: Mapping[UUID, Lot],
 ) -> list[Restored]:
     """Undo a shortfall: REDEEMED to DEBT, and what was already paid back to who paid it."""
-    account = book.account(point_type)
     move(book, transaction, None, Bucket.REDEEMED, Bucket.DEBT, points, point_type)
-    overpaid = max(0, -account.debt)
+    return _give_payers_back(book, transaction, point_type, points, payers, grace_until, away)
+
+
+def _give_payers_back(
+    book: Book,
+    transaction: Transaction,
+    point_type: int,
+    points: int,
+    payers: Callable[[int], Iterable[tuple[UUID, int]]],
+    grace_until: datetime | None,
+    away: Mapping[UUID, Lot],
+) -> list[Restored]:
+    """Give what was paid of debt that is no longer owed back to the lots that paid it."""
+    overpaid = max(0, -book.account(point_type).debt)
     restored = [Restored(None, points - overpaid, None, "DEBT")] if points > overpaid else []
-    for lot_id, paid in payers() if overpaid else ():
+    for lot_id, paid in payers(point_type) if overpaid else ():
         share = min(overpaid, paid)
         if not share:
             continue
@@ -170,6 +193,40 @@ def _forgive_credit(  # Six facts decide it; a class for them would hide the two
         restored.append(_date(book, transaction, lot, share, grace_until))
         overpaid -= share
     assert overpaid == 0, "debt was paid by no lot"
+    return restored
+
+
+def give_back(
+    book: Book,
+    transaction: Transaction,
+    taken: Iterable[Entry],
+    *,
+    payers: Callable[[int], Iterable[tuple[UUID, int]]],
+    away: Mapping[UUID, Lot],
+) -> list[Restored]:
+    """Undo what a return took, the last first: REVERSED to the lots, and debt is owed no more.
+
+    `taken` are its entries to REVERSED. What is not due yet comes back pending, what a lock held
+    comes back free, and what is past its date expires at once. `payers`, `away`: see `restore`.
+    """
+    restored = []
+    for entry in reversed(list(taken)):
+        assert entry.lot is not None, "a return takes from lots"
+        if entry.source is Bucket.DEBT:
+            # The lot stays as it is: it may be one that a merged member's book still holds.
+            lot = book.lots.get(entry.lot) or away[entry.lot]
+            move(book, transaction, lot, Bucket.REVERSED, Bucket.DEBT, entry.points)
+            restored += _give_payers_back(
+                book, transaction, entry.point_type, entry.points, payers, None, away
+            )
+            continue
+        lot = _own_lot(book, transaction, entry.lot, entry.points, away)
+        if lot.available_at > transaction.posted_at:
+            move(book, transaction, lot, Bucket.REVERSED, Bucket.PENDING, entry.points)
+            restored.append(Restored(lot.id, entry.points, lot.expires_at, "RESTORED"))
+            continue
+        move(book, transaction, lot, Bucket.REVERSED, Bucket.AVAILABLE, entry.points)
+        restored.append(_date(book, transaction, lot, entry.points, None))
     return restored
 
 

@@ -84,6 +84,7 @@ class OpenBook:
     facts: Mapping[str, str] = field(default_factory=dict)
     named: Mapping[str, Any] = field(default_factory=dict)
     away: dict[UUID, Lot] = field(default_factory=dict)  # Lots of members who were merged into it.
+    locked: bool = False  # Else it was only read: what is drafted on it is never written.
 
 
 _decode_loaded = msgspec.json.Decoder(LoadedBook).decode

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from ledger.queries.books import execute
+from ledger.queries.books import CardFacts, execute
 
 
 class CardStanding(msgspec.Struct, frozen=True):
@@ -40,6 +40,16 @@ SELECT json_build_object('epoch', p.epoch, 'card', (
     WHERE c.number = %s))::text
 FROM loyalty_program p WHERE p.id = 1
 """
+
+
+def card_facts(number: str) -> CardFacts | None:
+    """Return a card as postings look at it, for a look at what they would do. One statement."""
+    row = execute(
+        "SELECT coalesce((SELECT json_build_object('number', number, 'status', status,"
+        " 'reported_at', reported_at) FROM members_card WHERE number = %s), 'null')::text",
+        (number,),
+    )
+    return msgspec.json.decode(row[0], type=CardFacts | None)
 
 
 def card_standing(number: str) -> tuple[CardStanding | None, int]:

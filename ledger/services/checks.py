@@ -1,8 +1,9 @@
 """Checks that several use cases make under the lock. Each refuses or returns nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from django.db import connection
 
@@ -11,8 +12,9 @@ from ledger.kernel.book import Book, Header
 from ledger.kernel.dates import expires_at, parse_policy
 from ledger.kernel.postings import extend_activity
 from ledger.queries.books import OpenBook
-from ledger.queries.configuration import Configuration, PointTypeFacts, configuration
+from ledger.queries.configuration import Configuration, configuration
 from ledger.queries.thresholds import limits_of, redeemed_today, worth
+from ledger.services.burning import Priced, Spender
 from loyalty.secret import Secret
 from members import stages
 from members.errors import CardBlocked, StageForbids
@@ -22,17 +24,6 @@ from members.services.step_ups import Leave
 from members.sign_in_errors import StepUpRequired
 from members.thresholds import Limits
 from partners.errors import OutletUnknown
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """What is about to be redeemed, and by whose till."""
-
-    partner_id: int
-    point_type: PointTypeFacts
-    points: int
-    occurred_at: datetime
-    offline: bool = False
 
 
 def may_earn(book: OpenBook) -> None:
@@ -103,10 +94,19 @@ def in_time(
         raise InFuture(accepted_to=at + configuration.future_tolerance)
 
 
+@dataclass(frozen=True, slots=True)
+class StepUpNeeded:
+    """What a member has to agree to: so many points of one type that are worth the whole burn."""
+
+    point_type: str
+    points: int
+
+
 def stepped_up(
     book: OpenBook,
     settings: Configuration,
-    spending: Spending,
+    parts: Sequence[Priced],
+    spender: Spender,
     token: Secret | None,
     *,
     reference: str,
@@ -124,27 +124,62 @@ def stepped_up(
     assert connection.in_atomic_block
     if token is not None:
         assert book.book.posted_at is not None
-        leave = Leave(
-            "REDEEM",
-            spending.partner_id,
-            points=spending.points,
-            point_type=spending.point_type.code,
-        )
-        step_ups.spend(book.member.id, token, leave, on=reference, at=book.book.posted_at)
+        covers = {each.point_type: each.points for each in _ways_to_agree(parts, spender, settings)}
+        leave = Leave("REDEEM", spender.partner_id)
+        at = book.book.posted_at
+        step_ups.spend(book.member.id, token, leave, covers=covers, on=reference, at=at)
         return
+    needed = step_up_needed(book, settings, parts, spender)
+    if needed is not None:
+        raise StepUpRequired(purpose="REDEEM", points=needed.points, type_wanted=needed.point_type)
+
+
+def step_up_needed(
+    book: OpenBook, settings: Configuration, parts: Sequence[Priced], spender: Spender
+) -> StepUpNeeded | None:
+    """Return what the member has to agree to before this is redeemed; None if nothing.
+
+    :raises OfflineFloor: if it was granted offline, where nobody can step up, above the floor.
+    """
     limits = limits_of(book.member, settings)
     if limits.per_transaction is None and limits.per_day is None:
-        return
-    worth_of = worth(spending.point_type, spending.points, settings, spending.occurred_at)
+        return None
+    worths = [worth(p.point_type, p.points, settings, spender.occurred_at) for p in parts]
+    known = [each for each in worths if each is not None]
+    # What has no value in money cannot be held against a limit, so it is asked for.
+    whole = sum(known, Decimal(0)) if len(known) == len(worths) else None
     floor = settings.offline_floor
-    if spending.offline and floor is not None and worth_of is not None and worth_of <= floor:
-        return
-    if worth_of is None or _is_above(limits, worth_of, book, settings):
-        if spending.offline:
-            raise OfflineFloor(floor=str(floor or Decimal("0.00")))
-        raise StepUpRequired(
-            purpose="REDEEM", points=spending.points, type_wanted=spending.point_type.code
-        )
+    if spender.offline and floor is not None and whole is not None and whole <= floor:
+        return None
+    if whole is not None and not _is_above(limits, whole, book, settings):
+        return None
+    if spender.offline:
+        raise OfflineFloor(floor=str(floor or Decimal("0.00")))
+    return _ways_to_agree(parts, spender, settings)[0]
+
+
+def _ways_to_agree(
+    parts: Sequence[Priced], spender: Spender, settings: Configuration
+) -> list[StepUpNeeded]:
+    """Return the ways to agree to a burn: the points of each of its types that are worth it all.
+
+    A step-up is for points of one type. Of several types without a value none can be agreed to.
+    """
+    points: dict[str, int] = {}
+    for part in parts:
+        points[part.point_type.code] = points.get(part.point_type.code, 0) + part.points
+    if len(points) == 1:
+        return [StepUpNeeded(*each) for each in points.items()]
+    at = spender.occurred_at
+    whole = sum(part.point_type.rate(settings.currency, at) * part.points for part in parts)
+    kinds = dict.fromkeys(part.point_type for part in parts)
+    ways = []
+    for kind in kinds:
+        each_worth = kind.rate(settings.currency, at)
+        if each_worth:
+            enough = (whole / each_worth).to_integral_value(ROUND_CEILING)
+            ways.append(StepUpNeeded(kind.code, int(enough)))
+    return ways or [StepUpNeeded(*each) for each in points.items()]
 
 
 def _is_above(limits: Limits, value: Decimal, book: OpenBook, settings: Configuration) -> bool:

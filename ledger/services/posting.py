@@ -112,7 +112,7 @@ def lock(
     book = opened_book(opened.book, at)
     book.card, book.earlier = opened.card, opened.earlier or ()
     book.facts = {each.function: fact for each, fact in zip(alongside, row[1:], strict=True)}
-    book.named = member
+    book.named, book.locked = member, True
     return LockedBook(book)
 
 
@@ -134,7 +134,9 @@ def lock_many(
         books = {}
         for (row,) in cursor:
             opened = _decode_opened(row)
-            books[opened.book.member.id] = LockedBook(opened_book(opened.book, at))
+            book = opened_book(opened.book, at)
+            book.locked = True
+            books[opened.book.member.id] = LockedBook(book)
     return books
 
 
@@ -176,7 +178,7 @@ def settle(book: LockedBook) -> None:
     settle_book(book.book)
 
 
-def load_lots(book: LockedBook, lot_ids: Iterable[UUID]) -> list[Lot]:
+def load_lots(book: OpenBook, lot_ids: Iterable[UUID]) -> list[Lot]:
     """Return these lots, open or not, reading those that the book does not hold yet.
 
     They are read after the lock, in a later snapshot, so they are as the lock found them. Those

@@ -1,6 +1,6 @@
 """Reversals: an earn taken back whole, a redemption given back to its original lots."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,10 +10,18 @@ from django.db import connection
 
 from ledger.errors import AlreadyReversed, ReversalExceeds, ReversalRefused
 from ledger.kernel.book import Bucket, Entry, Header, Kind, Lot, Transaction, begin, finish
-from ledger.kernel.reversals import Family, Restored, Spent, charge, restore, take_back_of
+from ledger.kernel.reversals import (
+    Family,
+    Restored,
+    Spent,
+    charge,
+    restore,
+    spent_by,
+    take_back_of,
+)
 from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
-from ledger.queries.books import Earlier, execute
+from ledger.queries.books import Earlier, OpenBook, execute
 from ledger.queries.configuration import Configuration, configuration
 from ledger.services import exchange, posting
 from ledger.services.originals import Original
@@ -34,6 +42,8 @@ class ReversalRequest:
     outlet: str | None = None
     reason: str | None = None
     request_id: str | None = None
+    part: int = 0  # Of a call that posts several of one kind.
+    sale: UUID | None = None  # Of the call that this is a part of, where not the original's.
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def post_redemption_reversal(
         transaction,
         spent,
         points,
-        payers=lambda: _payers(book, spent[0].point_type),
+        payers=lambda point_type: payers_of(book, point_type),
         grace_until=_grace(configuration(book.epoch), transaction.posted_at),
         away=book.away,
     )
@@ -96,8 +106,9 @@ def header_of(kind: Kind, original: TransactionRow, request: ReversalRequest) ->
         occurred_at=request.occurred_at,
         reference=request.reference,
         digest=request.digest,
+        part=request.part,
         original=original.pk,
-        sale=original.sale,
+        sale=request.sale or original.sale,
         outlet=request.outlet,
         reason=request.reason,
         request_id=request.request_id,
@@ -146,7 +157,7 @@ def _left_to_restore(redemption: UUID) -> list[Entry]:
     return msgspec.json.decode(row[0], type=list[Entry])
 
 
-def _payers(book: LockedBook, point_type: int) -> Iterator[tuple[UUID, int]]:
+def payers_of(book: LockedBook, point_type: int) -> Iterator[tuple[UUID, int]]:
     """Yield the lots that paid debt, latest first, with what each still has paid; load them.
 
     Debt moves with a merge, so what a merged member's lots paid counts, too.
@@ -197,10 +208,28 @@ def post_earn_reversal(
     if reversed_before:
         raise AlreadyReversed
     transaction = begin(book.book, header_of(Kind.EARN_REVERSAL, original, request))
+    found, forgiven = take_whole(book, transaction, families_of(book, lots_of_sale(original)))
+    transaction.header.data = {
+        "shortfall": [[each.point_type, each.points, each.treated] for each in found],
+        "lots": reversed_by_lot(transaction, book.book.lots | book.away),
+        "forgiven": forgiven,
+    }
+    return finish(book.book, transaction), found
+
+
+def take_whole(
+    book: LockedBook, transaction: Transaction, families: Iterable[Family]
+) -> tuple[list[Shortfall], dict[str, int]]:
+    """Take all that lots gave: what is left of them, and the rest as their type's debt policy says.
+
+    Returns the shortfall, and what was forgiven by lot.
+
+    :raises ReversalRefused: if points were spent and their type's policy is REFUSE.
+    """
     settings = configuration(book.epoch)
     shortfalls: dict[tuple[int, str], int] = {}
     forgiven: dict[str, int] = {}
-    for family in families_of(book, lots_of_sale(original)):
+    for family in families:
         take_back_of(book.book, transaction, family, family.left)
         missing, lot = family.spent.takeable, family.root
         if not missing:
@@ -216,12 +245,7 @@ def post_earn_reversal(
         key = (lot.point_type, treated)
         shortfalls[key] = shortfalls.get(key, 0) + missing
     found = [Shortfall(kind, points, treated) for (kind, treated), points in shortfalls.items()]
-    transaction.header.data = {
-        "shortfall": [[each.point_type, each.points, each.treated] for each in found],
-        "lots": reversed_by_lot(transaction, book.book.lots | book.away),
-        "forgiven": forgiven,
-    }
-    return finish(book.book, transaction), found
+    return found, forgiven
 
 
 def lots_of_sale(original: TransactionRow) -> list[UUID]:
@@ -253,7 +277,24 @@ class _FamilyRow(msgspec.Struct):
     spent: Spent
 
 
-def families_of(book: LockedBook, lot_ids: list[UUID]) -> list[Family]:
+def _add_drafted(book: OpenBook, rows: Iterable[_FamilyRow]) -> None:
+    """Add what the unit has drafted and not written yet to what left each lot for good."""
+    owner = {lot: row for row in rows for lot in (row.root, *row.lots)}
+    for transaction in book.book.transactions:
+        for entry in transaction.entries:
+            row = owner.get(entry.lot) if entry.lot else None
+            if row is None:
+                continue
+            change = spent_by(entry)
+            row.spent = Spent(
+                redeemed=row.spent.redeemed + change.redeemed,
+                paid=row.spent.paid + change.paid,
+                owed=row.spent.owed + change.owed,
+                forgiven=row.spent.forgiven,
+            )
+
+
+def families_of(book: OpenBook, lot_ids: list[UUID]) -> list[Family]:
     """Return granted lots with what left each for good, net, and the lots that have the rest.
 
     A merge may have moved what was left to lots of the survivor, and a reversal since may have
@@ -284,7 +325,8 @@ def families_of(book: LockedBook, lot_ids: list[UUID]) -> list[Family]:
                        sum(CASE WHEN source = %(available)s AND target = %(debt)s THEN points
                                 WHEN source = %(debt)s AND target = %(available)s THEN -points END)
                            AS paid,
-                       sum(points) FILTER (WHERE source = %(debt)s AND target = %(reversed)s)
+                       sum(CASE WHEN source = %(debt)s AND target = %(reversed)s THEN points
+                                WHEN source = %(reversed)s AND target = %(debt)s THEN -points END)
                            AS owed
                 FROM ledger_entry WHERE lot_id = f.id
             ) e
@@ -295,6 +337,9 @@ def families_of(book: LockedBook, lot_ids: list[UUID]) -> list[Family]:
             FROM ledger_lot lot
             JOIN ledger_transaction given ON given.id = lot.transaction_id
             JOIN ledger_transaction t ON t.original IN (given.id, given.original)
+                OR (t.kind = 'RETURN_REVERSAL' AND t.original IN (
+                    SELECT id FROM ledger_transaction
+                    WHERE original IN (given.id, given.original) AND kind = 'RETURN'))
             WHERE lot.id = r.root AND t.data -> 'forgiven' ? r.root::text
         ) g ON true
         """,
@@ -308,6 +353,7 @@ def families_of(book: LockedBook, lot_ids: list[UUID]) -> list[Family]:
         },
     )
     rows = {row.root: row for row in msgspec.json.decode(row[0], type=list[_FamilyRow])}
+    _add_drafted(book, rows.values())
     posting.load_lots(book, [*lot_ids, *(key for each in rows.values() for key in each.lots)])
     return [
         Family(

@@ -106,6 +106,7 @@ class TransactionAnswer(Answer, kw_only=True):
     near_misses: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     rewards: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     coupons: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+    changed: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     lock: UUID | msgspec.UnsetType = msgspec.UNSET
     locked: int | msgspec.UnsetType = msgspec.UNSET
     unlocked: int | msgspec.UnsetType = msgspec.UNSET

@@ -46,6 +46,7 @@ class OperationSchema(AutoSchema):
         view, action = self.view, self.view.action
         scope = view.action_scopes.get(action)
         ways: list[dict[str, list[str]]] = [{"oauth2": [str(scope)]}] if scope else []
+        ways += [{"oauth2": [str(other)]} for other in sorted(view.other_scopes.get(action, ()))]
         if action in view.member_actions:
             ways.append({"session": []})
         if action in view.public_actions:
@@ -66,6 +67,7 @@ def operation(  # Each is one fact of the contract; a class for them would say n
     replays: bool = False,
     starts_job: type[msgspec.Struct] | None = None,
     takes_file: bool = False,
+    looks: type[msgspec.Struct] | None = None,
     errors: Iterable[type[LoyaltyError]] = (),
 ) -> Callable[[F], F]:
     """Describe an action: its name as in the catalogue, the shapes it takes and gives.
@@ -74,9 +76,10 @@ def operation(  # Each is one fact of the contract; a class for them would say n
     parts: `mapping`, which is that JSON, and `file`.
     A posting `replays`: the same reference and content answer 200 with the first outcome.
     `starts_job` is the answer of a call that is too large to be made at once: 202 and a job.
+    `looks` is the answer, with 200, where the body asks only to look at what would be done.
     `errors` are the refusals a caller of this operation must know, beyond those of every one.
     """
-    _shapes.update(shape for shape in (body, answer, starts_job, Problem) if shape)
+    _shapes.update(shape for shape in (body, answer, starts_job, looks, Problem) if shape)
     phrase = HTTPStatus(status).phrase
     responses: dict[Any, Any] = (
         {(status, "application/json"): OpenApiResponse(_ref(answer), phrase)}
@@ -86,6 +89,11 @@ def operation(  # Each is one fact of the contract; a class for them would say n
     if replays and answer:
         responses[200, "application/json"] = OpenApiResponse(
             _ref(answer), "Posted before: the first answer again, with `Idempotent-Replayed: true`."
+        )
+    if looks and answer:
+        responses[200, "application/json"] = OpenApiResponse(
+            {"oneOf": [_ref(looks), _ref(answer)]},
+            "What would be posted; or posted before: the first answer again.",
         )
     if starts_job:
         responses[202, "application/json"] = OpenApiResponse(

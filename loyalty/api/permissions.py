@@ -54,4 +54,4 @@ def _may(caller: Caller, view: "ProgramViewSet", action: str, scope: str | None)
         return action in view.member_actions
     if caller.kind is CallerKind.PUBLIC:
         return action in view.public_actions
-    return scope in caller.scopes
+    return scope in caller.scopes or not caller.scopes.isdisjoint(view.other_scopes.get(action, ()))

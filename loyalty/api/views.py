@@ -39,6 +39,8 @@ class ProgramViewSet(ViewSetMixin, APIView):
     action: str  # DRF sets it; None where the method has no action.
     # None: no client's token does it, a member's session alone.
     action_scopes: ClassVar[Mapping[str, Scope | None]] = {}
+    # Scopes that admit, too: the body then says which of them it needs, and the view asks for it.
+    other_scopes: ClassVar[Mapping[str, frozenset[Scope]]] = {}
     member_actions: ClassVar[frozenset[str]] = frozenset()
     public_actions: ClassVar[frozenset[str]] = frozenset()
 

@@ -3,17 +3,27 @@
 import functools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import psycopg
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 TRIES = 3
 _LOST_RACES = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """Run the steps of a use case to see what they come to: PostgreSQL refuses every write."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+        yield
 
 
 def use_case(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,11 +1,13 @@
 """Step-ups: leave to do one thing that a session or a token alone does not allow."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import uuid_utils.compat
 from django.db import connection
+from django.db.models import Q
 
 from loyalty.models import Program
 from loyalty.secret import Secret
@@ -58,8 +60,18 @@ def grant(member_id: int, leave: Leave, *, at: datetime) -> Granted:
     return granted
 
 
-def spend(member_id: int, token: Secret, leave: Leave, *, on: str, at: datetime) -> None:
+def spend(
+    member_id: int,
+    token: Secret,
+    leave: Leave,
+    *,
+    on: str,
+    at: datetime,
+    covers: Mapping[str, int] | None = None,
+) -> None:
     """Use a step-up up, in the transaction of what it is for; a step. One statement.
+
+    `covers` are the ways to cover what is spent: so many points of a type, or of another.
 
     Two changes that come with one token wait for each other on its row; if the first is undone,
     the second may have it. `on` names the change, such as the posting's reference.
@@ -78,6 +90,11 @@ def spend(member_id: int, token: Secret, leave: Leave, *, on: str, at: datetime)
     )
     if leave.points is not None:
         wanted = wanted.filter(points__gte=leave.points, point_type=leave.point_type)
+    if covers is not None:
+        enough = Q(pk=None)
+        for point_type, points in covers.items():
+            enough |= Q(points__gte=points, point_type=point_type)
+        wanted = wanted.filter(enough)
     if not wanted.update(spent_at=at, spent_on=on):
         raise StepUpInvalid
 

@@ -93,7 +93,7 @@ class BatchViewSet(ProgramViewSet):
         answers = []
         for index, each in enumerate(requests):
             if index in outcomes:
-                answers.append(self._posted(index, outcomes[index]))
+                answers.append(self._posted(index, outcomes[index], each))
             elif each is None:
                 answers.append(self._refused(index, refusals[index]))
             else:
@@ -117,9 +117,9 @@ class BatchViewSet(ProgramViewSet):
         back: ReversalBody = _shaped(item.body, ReversalBody)
         return reversal_request("reverse-earn", back, self.caller, self.request_id)
 
-    def _posted(self, index: int, outcome: batch.Outcome) -> ItemAnswer:
-        if outcome.result is not None:
-            answer = earned_answer(batch.earned_of(outcome), self.caller)
+    def _posted(self, index: int, outcome: batch.Outcome, wanted: Posting | None) -> ItemAnswer:
+        if isinstance(wanted, earning.EarnRequest):
+            answer = earned_answer(batch.earned_of(outcome), self.caller, wanted.promise)
         else:
             answer = answer_of(outcome.book, outcome.transaction, None, self.caller)
         return ItemAnswer(index=index, status=201, body=answer)
@@ -129,7 +129,7 @@ class BatchViewSet(ProgramViewSet):
         try:
             if isinstance(wanted, earning.EarnRequest):
                 earned = earning.earn(wanted, at=self.now())
-                answer = earned_answer(earned, self.caller)
+                answer = earned_answer(earned, self.caller, wanted.promise)
                 replayed = earned.earlier is not None
             elif isinstance(wanted, redemption.RedemptionRequest):
                 spent = redemption.redeem_points(wanted, at=self.now())

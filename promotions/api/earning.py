@@ -22,7 +22,7 @@ from loyalty.scopes import Scope
 from promotions.engine.types import Evaluation as Outcome
 from promotions.models import Evaluation
 from promotions.queries import awards_again, first_awards, recompute
-from promotions.services import earning, evaluation
+from promotions.services import earning, evaluation, quotes
 from promotions.services.snapshot import snapshot_of
 from promotions.shapes.purchases import PurchaseBody, basket_of, earn_request
 from promotions.shapes.rewards import rewards_answer
@@ -38,12 +38,14 @@ class EvaluationAnswer(Answer, kw_only=True):
     """What a purchase would earn; nothing is promised."""
 
     evaluated_at: datetime
+    quote: str | None
     points: list[dict[str, Any]]
     awards: list[AwardAnswer]
     near_misses: list[dict[str, Any]]
     rewards: list[dict[str, Any]]
     coupons: list[dict[str, Any]]
     as_member: dict[str, Any] | None
+    changed: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class EarningViewSet(ProgramViewSet):
@@ -61,8 +63,9 @@ class EarningViewSet(ProgramViewSet):
     )
     def earn(self, request: Request) -> HttpResponse:
         include, body = self.query(IncludeQuery), self.body(PurchaseBody)
-        earned = earning.earn(earn_request(body, self.caller, self.request_id), at=self.now())
-        answer = earned_answer(earned, self.caller)
+        wanted = earn_request(body, self.caller, self.request_id)
+        earned = earning.earn(wanted, at=self.now())
+        answer = earned_answer(earned, self.caller, wanted.promise)
         if include.include is not None:
             stored = Evaluation.objects.get(pk=answer.id)
             explain_stored(answer, stored, configuration(earned.book.epoch))
@@ -73,6 +76,7 @@ class EarningViewSet(ProgramViewSet):
     )
     def evaluate(self, request: Request) -> HttpResponse:
         include, body, now = self.query(IncludeQuery), self.body(PurchaseBody), self.now()
+        promise = quotes.read(body.quote)
         quote = evaluation.evaluate_basket(
             basket_of(body),
             member=body.member.named() if body.member else None,
@@ -80,25 +84,40 @@ class EarningViewSet(ProgramViewSet):
             partner_code=self.caller.partner_code,
             at=now,
             explain=include.include is not None,
+            promise=promise,
         )
         result = msgspec.to_builtins(quote.result)
         awards = [award_answer(award, quote.settings) for award in quote.result["awards"]]
         add_explanations(awards, quote.result["awards"], quote.evaluation)
-        return self.answer(
-            EvaluationAnswer(
-                evaluated_at=now,
-                points=_totals(result["awards"]),
-                awards=awards,
-                near_misses=result["near_misses"],
-                rewards=result.get("rewards", []),
-                coupons=result["coupons"],
-                as_member=_as_member(quote.as_member),
-            )
+        answer = EvaluationAnswer(
+            evaluated_at=now,
+            quote=quoted(result["awards"], self.caller, quote.member_id),
+            points=totals(result["awards"]),
+            awards=awards,
+            near_misses=result["near_misses"],
+            rewards=result.get("rewards", []),
+            coupons=result["coupons"],
+            as_member=as_member_answer(quote.as_member),
         )
+        if promise is not None:
+            answer.changed = quotes.changes(promise, result["awards"])
+        return self.answer(answer)
 
 
-def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:
-    """Return the answer of an earn, or of the earlier one that it repeats."""
+def quoted(awards: list[dict[str, Any]], caller: Caller, member_id: int | None) -> str | None:
+    """Return the quote of an evaluation; none for a guest, to whom nothing is promised."""
+    if member_id is None:
+        return None
+    return quotes.sign(awards, partner_id=caller.partner_id, member_id=member_id)
+
+
+def earned_answer(
+    earned: earning.Earned, caller: Caller, promise: quotes.Promise | None = None
+) -> TransactionAnswer:
+    """Return the answer of an earn, or of the earlier one that it repeats.
+
+    `promise` is the quote that came with it, to say what came out otherwise.
+    """
     settings = configuration(earned.book.epoch)
     answer = answer_of(earned.book, earned.transaction, earned.earlier, caller)
     answer.awards = [award_answer(award, settings) for award in earned.result["awards"]]
@@ -106,6 +125,8 @@ def earned_answer(earned: earning.Earned, caller: Caller) -> TransactionAnswer:
     answer.near_misses, answer.coupons = result["near_misses"], result["coupons"]
     # Whoever posts it is who issues its vouchers, and may hand their codes over.
     answer.rewards = rewards_answer(earned.result.get("rewards", []), whole=True, settings=settings)
+    if promise is not None:
+        answer.changed = quotes.changes(promise, result["awards"])
     return answer
 
 
@@ -129,15 +150,17 @@ def explain_stored(answer: TransactionAnswer, stored: Evaluation, settings: Conf
     add_explanations(answer.awards, stored.result["awards"], outcome)
 
 
-def _totals(awards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def totals(awards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the points of awards by type."""
     totals: dict[str, int] = {}
     for award in awards:
         totals[award["type"]] = totals.get(award["type"], 0) + award["points"]
     return [{"type": kind, "points": points} for kind, points in totals.items()]
 
 
-def _as_member(result: dict[str, Any] | None) -> dict[str, Any] | None:
+def as_member_answer(result: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a guest would have earned as a member, as it is answered."""
     if result is None:
         return None
     plain = msgspec.to_builtins(result)
-    return {"points": _totals(plain["awards"]), "awards": plain["awards"]}
+    return {"points": totals(plain["awards"]), "awards": plain["awards"]}

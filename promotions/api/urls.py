@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, re_path
 
 from loyalty.api.paths import BY_ALIAS, CODE, MEMBER
 from promotions.api.batch import BatchViewSet
+from promotions.api.composite import CompositeViewSet
 from promotions.api.earning import EarningViewSet
 from promotions.api.enrollment import MemberViewSet
 from promotions.api.erasure import ErasureViewSet
@@ -36,7 +37,8 @@ urlpatterns: list[URLPattern] = [
     re_path(rf"^sweepstakes/{CODE}/tickets/$", SweepstakeViewSet.as_view({"post": "enter"})),
     re_path(rf"^sweepstakes/{CODE}/draw/$", DrawViewSet.as_view({"get": "retrieve"})),
     re_path(rf"^sweepstakes/{CODE}/draw/tickets/$", DrawViewSet.as_view({"get": "tickets"})),
-    path("transactions/", HistoryViewSet.as_view({"get": "find"})),
+    path("transactions/", CompositeViewSet.as_view({"get": "find", "post": "transact"})),
+    path("transactions/void/", CompositeViewSet.as_view({"post": "void"})),
     path("transactions/earn/", EarningViewSet.as_view({"post": "earn"})),
     path("transactions/evaluate/", EarningViewSet.as_view({"post": "evaluate"})),
     path("transactions/reverse-earn/", ReturnViewSet.as_view({"post": "reverse"})),

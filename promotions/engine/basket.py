@@ -96,10 +96,7 @@ def purchase_of(
     :raises BasketInvalid: if an amount has too many places, or a discount is more than there is.
     :raises TendersDiffer: if there are tenders and they do not sum to the lines less discounts.
     """
-    left = [_left_of_line(line, place, basket.currency) for place, line in enumerate(basket.lines)]
-    discount = _minor(basket.discount, basket.currency, "/discount")
-    if discount > sum(left):
-        raise BasketInvalid("/discount", "The discount is more than the lines leave.")
+    left, discount = _left_and_discount(basket)
     shares = share_out(discount, left)
     nets = [amount - share for amount, share in zip(left, shares, strict=True)]
     tenders = tuple(
@@ -122,6 +119,24 @@ def purchase_of(
         attributes=basket.attributes,
         not_tenders=tuple(sorted({each.type for each in tenders} & counting.not_tenders)),
     )
+
+
+def cost_of(basket: Basket) -> int:
+    """Return what the lines of a basket cost after all discounts, in its minor units.
+
+    :raises BasketInvalid: see `purchase_of`.
+    """
+    left, discount = _left_and_discount(basket)
+    return sum(left) - discount
+
+
+def _left_and_discount(basket: Basket) -> tuple[list[int], int]:
+    """Return what the lines leave after their own discounts, and the basket's."""
+    left = [_left_of_line(line, place, basket.currency) for place, line in enumerate(basket.lines)]
+    discount = _minor(basket.discount, basket.currency, "/discount")
+    if discount > sum(left):
+        raise BasketInvalid("/discount", "The discount is more than the lines leave.")
+    return left, discount
 
 
 def _left_of_line(line: BasketLine, place: int, currency: str) -> int:

@@ -114,15 +114,28 @@ def hold(unused: Sequence[Mapping[str, Any]]) -> None:
         execute(_HOLD, (msgspec.json.encode(unused).decode(),))
 
 
+@dataclass(slots=True)
 class OnlyLooking:
-    """Grants what budgets have left as they are read, and claims nothing: for an evaluation."""
+    """Grants what budgets have left as they are read, and claims nothing: for an evaluation.
+
+    `freed` is what earlier steps of the call that is looked at would give back.
+    """
+
+    freed: dict[BudgetKey, int] = field(default_factory=dict)
 
     def claim(self, wants: Sequence[Want]) -> list[int]:
         """Return what each want would be granted now."""
         rows = msgspec.json.encode([row_of(want) for want in wants]).decode()
         found = execute("SELECT promotions_left(%s::jsonb)::text", (rows,))
         rests = msgspec.json.decode(found[0], type=list[int])
-        return [_share(want, rest) for want, rest in zip(wants, rests, strict=True)]
+        return [
+            _share(want, rest + self.freed.get(want.key, 0))
+            for want, rest in zip(wants, rests, strict=True)
+        ]
+
+    def free(self, key: BudgetKey, amount: int) -> None:
+        """Add what an earlier step of the call gives back; below zero it takes more."""
+        self.freed[key] = self.freed.get(key, 0) + amount
 
     def give_back(self, key: BudgetKey, amount: int) -> None:
         """Do nothing: nothing was taken."""

@@ -33,6 +33,7 @@ from promotions.engine.basket import (
     Counting,
     Product,
     TendersDiffer,
+    cost_of,
     purchase_of,
 )
 from promotions.engine.currency import in_currency
@@ -40,10 +41,11 @@ from promotions.engine.money import to_text
 from promotions.engine.returns import paid
 from promotions.engine.types import Evaluation, Purchase
 from promotions.errors import TendersMismatch
-from promotions.services import claiming, facts, overrides, standings, tiering
+from promotions.services import claiming, facts, overrides, quotes, standings, tiering
 from promotions.services.awarding import asked_of, draft, judge, recording, worth_of
 from promotions.services.budgets import Purse, Till
 from promotions.services.facts import Known
+from promotions.services.quotes import Promise
 from promotions.services.rewards import Record
 from promotions.services.snapshot import loaded_snapshot, snapshot_of
 from promotions.services.standings import Standing
@@ -62,6 +64,8 @@ class EarnRequest:
     basket: Basket
     offline: bool = False
     request_id: str | None = None
+    promise: Promise | None = None
+    sale: UUID | None = None  # Of the call that this is a part of: it is the earn's own id, too.
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,7 @@ def post_earn(
     known: Known,
     purse: Purse,
     products: Mapping[str, Product] | None = None,
+    tier_of_call: str | None = None,
 ) -> tuple[Transaction, Evaluation, Record]:
     """Settle, check, evaluate and draft one earn on a locked book; a step, nothing is written.
 
@@ -157,7 +162,8 @@ def post_earn(
     purchase is evaluated with the tier before it, and may lift the member above it; one made before
     the member enrolled, with what held then. `known` is
     what promotions ask of the member; `purse` is where their budgets are claimed from.
-    `products` are those of the basket where they were not read beside the book.
+    `products` are those of the basket where they were not read beside the book. `tier_of_call` is
+    the tier before the whole call, where it did something before: moves are rewarded from there.
     """
     assert connection.in_atomic_block
     settings = configuration(book.epoch)
@@ -179,8 +185,9 @@ def post_earn(
     header = header_of(request, purchase, tier)
     transaction, record = draft(book, header, judged, known, settings)
     spend = sum(line.net for line in purchase.lines)
-    tiering.count_sale(standing, book, transaction, spend=spend)
-    reward_move(standing, book, tier, purse=purse)
+    visits = int(bool(purchase.lines))
+    tiering.count_sale(standing, book, transaction, spend=spend, visits=visits)
+    reward_move(standing, book, tier_of_call or tier, purse=purse)
     after_earn(book, header, settings, awarded=bool(judged.evaluation.awards))
     return transaction, judged.evaluation, record
 
@@ -188,8 +195,9 @@ def post_earn(
 def check_earn(
     book: LockedBook, request: EarnRequest, settings: Configuration, at: datetime
 ) -> None:
-    """Refuse what may not be earned: by stage, card, outlet or time."""
+    """Refuse what may not be earned: by stage, card, outlet or time; and a foreign quote."""
     basket = request.basket
+    quotes.check(request.promise, partner_id=request.partner_id, member_id=book.member.id)
     checks.may_earn(book)
     checks.card_works(book, settings, basket.occurred_at)
     checks.outlet_known(settings, request.partner_id, basket.outlet)
@@ -201,6 +209,8 @@ def header_of(request: EarnRequest, purchase: Purchase, tier: str) -> Header:
     """Return what the books keep of an earn beside its points."""
     return Header(
         kind=Kind.EARN,
+        id=request.sale,
+        sale=request.sale,
         partner_id=request.partner_id,
         occurred_at=request.basket.occurred_at,
         reference=request.reference,
@@ -220,6 +230,17 @@ def after_earn(book: LockedBook, header: Header, settings: Configuration, *, awa
         checks.note_activity(book.book, settings, header)
     assert book.book.posted_at is not None
     _revive(book, book.book.posted_at)
+
+
+def cost(basket: Basket) -> int:
+    """Return what the lines of a basket cost after discounts, in its minor units.
+
+    :raises ValidationFailed: if the basket contradicts itself.
+    """
+    try:
+        return cost_of(basket)
+    except BasketInvalid as error:
+        raise ValidationFailed([FieldError(error.pointer, "OUT_OF_RANGE", str(error))]) from None
 
 
 def checked_purchase(
@@ -257,7 +278,7 @@ def counting_of(basis: Basis) -> Counting:
 
 def _revive(book: LockedBook, at: datetime) -> None:
     """Make an EXPIRED member ACTIVE again: an earn is what the stage waited for."""
-    if book.member.stage == Member.Stage.EXPIRED:
+    if book.member.stage == Member.Stage.EXPIRED and book.locked:
         change_stage(book.member.id, Member.Stage.ACTIVE, by=Actor.system("earn"), at=at)
         book.member.stage = Member.Stage.ACTIVE
 

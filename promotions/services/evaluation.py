@@ -11,11 +11,12 @@ from members.models import Tier
 from promotions.engine.basket import Basket
 from promotions.engine.types import Evaluation, MemberFacts
 from promotions.queries import products_by_sku
-from promotions.services import claiming
+from promotions.services import claiming, quotes
 from promotions.services.awarding import asked_of, carries, dated_awards, result_of
 from promotions.services.budgets import OnlyLooking, evaluate_within
 from promotions.services.earning import checked_purchase
 from promotions.services.facts import Known, Left, facts_of, read_known
+from promotions.services.quotes import Promise
 from promotions.services.snapshot import snapshot_of
 
 
@@ -27,6 +28,7 @@ class Quote:
     evaluation: Evaluation
     as_member: dict[str, Any] | None
     settings: Configuration
+    member_id: int | None = None
 
 
 def evaluate_basket(
@@ -37,6 +39,7 @@ def evaluate_basket(
     partner_code: str,
     at: datetime,
     explain: bool = False,
+    promise: Promise | None = None,
 ) -> Quote:
     """Return what a purchase would earn now; `member` is None for a guest.
 
@@ -44,9 +47,11 @@ def evaluate_basket(
 
     :raises MemberNotFound: if the reference names nobody.
     :raises StageForbids, OutletUnknown, TooOld, InFuture: as Earn would.
+    :raises ValidationFailed: if the basket is none, or the promise was made to another.
     """
     book = read(member, at=at) if member is not None else None
     settings = configuration(book.epoch if book else None)
+    quotes.check(promise, partner_id=partner_id, member_id=book.member.id if book else None)
     if book:
         checks.may_earn(book)
     checks.outlet_known(settings, partner_id, basket.outlet)
@@ -73,7 +78,7 @@ def evaluate_basket(
         carried = carries(settings, snapshot)
         facts = facts_of(book, known, snapshot, tier=tier, stage=stage, carries=carried)
         evaluation, answer = result(facts, known)
-        return Quote(answer, evaluation, None, settings)
+        return Quote(answer, evaluation, None, settings, book.member.id)
     evaluation, answer = result(None, None)
     base = Tier.objects.filter(is_base=True).values_list("code", flat=True).first() or ""
     _, as_member = result(MemberFacts(base, "ACTIVE"), Known.nothing())

@@ -93,18 +93,26 @@ class DraftedReversal:
 
 
 def post_reversal(
-    book: LockedBook, original: TransactionRow, request: ReversalRequest, standing: Standing
+    book: LockedBook,
+    original: TransactionRow,
+    request: ReversalRequest,
+    standing: Standing,
+    *,
+    keeps_tier: bool = False,
 ) -> DraftedReversal:
     """Draft the reversal of a whole earn or bonus on a locked and settled book; a step.
 
     Takes back its points, what it counted towards tiers, and what it used up of limits and
     budgets. Its vouchers and tickets are taken back at once, and told in the transaction's data.
-    The refusals of `reverse_earn`.
+    With `keeps_tier` the caller sees to the tier. The refusals of `reverse_earn`.
     """
     assert connection.in_atomic_block
     transaction, shortfall = post_earn_reversal(book, original, request)
     counted = tiering.negative(tiering.standing_counted(original, standing.settings))
-    tiering.count_return(standing, book, transaction, original, counted)
+    if keeps_tier:
+        tiering.count_back(standing, book, transaction, counted)
+    else:
+        tiering.count_return(standing, book, transaction, original, counted)
     stored = stored_of_sale(original)
     used, held = used_of(stored), held_of(each.rewards for each in stored)
     member_id = book.book.member_id
@@ -197,23 +205,29 @@ def return_items(request: ReturnRequest, *, at: datetime) -> ReturnedItems:
 
 @dataclass(frozen=True, slots=True)
 class DraftedReturn:
-    """A return's draft, what is stored of it, and what stores it with the write."""
+    """A return's draft, what is stored of it, and what stores it with the write.
+
+    `refunded` is what the customer gets back, in minor units of the sale's currency; `freed` what
+    of limits and budgets is free again by it.
+    """
 
     transaction: Transaction
     result: dict[str, Any]
     alongside: list[Alongside]
+    sale: Sale
+    refunded: int
+    freed: dict[Counted, int]
 
 
 def post_return(
     book: LockedBook, original: TransactionRow, request: ReturnRequest, standing: Standing
 ) -> DraftedReturn:
-    """Draft one return on a locked and settled book; a step. The refusals of `return_items`.
+    """Draft one return on a settled book; a step. The refusals of `return_items`.
 
     Vouchers and tickets that are no longer deserved are taken back at once, and told in the
-    transaction's data.
+    transaction's data. On a book that was only read nothing is written.
     """
     assert connection.in_atomic_block
-    posting.write(book)  # What was just settled counts: the entries are read again below.
     settings = configuration(book.epoch)
     sale = sale_of(original)
     returned = settled_refunds(sale, request.lines)
@@ -232,7 +246,7 @@ def post_return(
     tiering.count_return(standing, book, transaction, original, counted)
     used, member_id = _used(sale, deserved), book.book.member_id
     rewards: list[dict[str, Any]] = []
-    if sale.rewards or deserved.rewards:
+    if book.locked and (sale.rewards or deserved.rewards):
         budgets.hold(changes(sale.used, used, member_id)[1])
         rewards = reward_returns.post_changes(book, transaction, sale.rewards, deserved.rewards)
     result = {
@@ -253,7 +267,11 @@ def post_return(
         "engine_version": ENGINE_VERSION,
     }
     alongside = freeing(sale.used, used, member_id, [evaluation])
-    return DraftedReturn(transaction, result, alongside)
+    refunded = sum(each.refund for each in returned)
+    freed = {
+        key: sale.used.get(key, 0) - used.get(key, 0) for key in sale.used.keys() | used.keys()
+    }
+    return DraftedReturn(transaction, result, alongside, sale, refunded, freed)
 
 
 def settled_refunds(sale: Sale, lines: Sequence[ReturnLine]) -> list[Returned]:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db.models import Exists, OuterRef, QuerySet
 
 from ledger.errors import AlreadyReversed
 from ledger.kernel.book import Kind
@@ -86,9 +87,7 @@ def sale_of(original: TransactionRow) -> Sale:
     :raises EvaluationGone: if its facts were emptied.
     """
     returns = list(
-        TransactionRow.objects.filter(
-            original=original.pk, kind__in=(Kind.RETURN, Kind.EARN_REVERSAL)
-        ).order_by("version")
+        standing_returns(original.pk, Kind.RETURN, Kind.EARN_REVERSAL).order_by("version")
     )
     if any(each.kind == Kind.EARN_REVERSAL for each in returns):
         raise AlreadyReversed
@@ -124,6 +123,13 @@ def sale_of(original: TransactionRow) -> Sale:
     )
 
 
+def standing_returns(original: UUID, *kinds: Kind) -> QuerySet[TransactionRow]:
+    """Return what came back of a sale, but for returns that were undone since."""
+    undone = TransactionRow.objects.filter(original=OuterRef("pk"), kind=Kind.RETURN_REVERSAL)
+    found = TransactionRow.objects.filter(original=original, kind__in=kinds)
+    return found.exclude(Exists(undone))
+
+
 def _results(ids: Iterable[UUID]) -> dict[UUID, Evaluation]:
     return Evaluation.objects.in_bulk(list(ids))
 
@@ -148,7 +154,7 @@ def used_of(stored: Iterable[Stored]) -> dict[Counted, int]:
 
 def stored_of_sale(original: TransactionRow) -> list[Stored]:
     """Return what is stored of a sale and its returns, in their order. Two queries."""
-    related = TransactionRow.objects.filter(original=original.pk, kind=Kind.RETURN)
+    related = standing_returns(original.pk, Kind.RETURN)
     ids = [original.pk, *related.values_list("pk", flat=True)]
     results = Evaluation.objects.filter(pk__in=ids).order_by("pk")
     return [msgspec.convert(each, Stored) for each in results.values_list("result", flat=True)]

@@ -5,7 +5,7 @@ then written in the statement that writes the books. The ladder itself decides
 (`members.ladder`), on plain values.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -32,6 +32,7 @@ from members.ladder import (
 )
 from members.models import Activity, TierMeasure
 from promotions.engine.money import to_minor
+from promotions.services.sales import standing_returns
 from promotions.services.standings import Standing, posted_at
 
 CHANGED = "TIER_CHANGED"
@@ -65,20 +66,26 @@ class Counted(msgspec.Struct, kw_only=True):
 
 
 def count_sale(
-    standing: Standing, book: LockedBook, transaction: Transaction, *, spend: int
+    standing: Standing,
+    book: LockedBook,
+    transaction: Transaction,
+    *,
+    spend: int,
+    visits: int = 1,
 ) -> None:
     """Count an earn on the local day of its sale, and move the member up if that is enough.
 
-    `spend` is what was paid, in minor units of the programme's currency.
+    `spend` is what was paid, in minor units of the programme's currency. A call that only takes
+    items back is no visit.
     """
     header, settings = transaction.header, standing.settings
     counted = Counted(
         day=local_day(header.occurred_at, settings),
         points={str(each.type): each.points for each in transaction.effects if each.points},
         spend=spend,
-        visits=1,
+        visits=visits,
     )
-    if header.currency != settings.currency or places(settings.currency) != 2:
+    if header.currency != settings.currency or places(settings.currency) != 2 or not visits:
         # The header alone would not tell what was counted.
         header.data = {**(header.data or {}), "counted": counted}
     add(standing, book, transaction, counted)
@@ -256,6 +263,46 @@ def moves_of(standing: Standing) -> list[Move]:
     ]
 
 
+def count_back(
+    standing: Standing, book: LockedBook, transaction: Transaction, counted: Counted
+) -> None:
+    """Count what a part of a void takes or gives back; `after_void` then sees to the tier."""
+    transaction.header.data = {**(transaction.header.data or {}), "counted": counted}
+    transaction.header.tier_before = transaction.header.tier_after = standing.held.tier
+    _count(standing, book, transaction, counted)
+
+
+def after_void(
+    standing: Standing,
+    book: LockedBook,
+    transaction: Transaction,
+    sale: TransactionRow,
+    parts: Collection[UUID],
+) -> None:
+    """Put the tier back to what it was before a call whose `parts` are taken back all together.
+
+    Where nothing but the call has moved the member since, what was held before it is held again.
+    Else its measure decides, as after any return.
+    """
+    transaction.header.tier_before = standing.held.tier
+    if standing.ladder is not None and standing.override is None:
+        moves, today = moves_of(standing), local_day(posted_at(book), standing.settings)
+        own = [place for place, each in enumerate(moves) if each.transaction in parts]
+        partner_id = transaction.header.partner_id
+        if own and own == list(range(own[0], len(moves))):
+            first = moves[own[0]]
+            before = Held(first.had, first.had_since, first.had_until)
+            back_to = sale.posted_at
+            cause = Cause("RETURN", transaction.id, partner_id=partner_id, back_to=back_to)
+            move(standing, book, before, cause)
+        else:
+            day = local_day(sale.occurred_at, standing.settings)
+            _revoke(standing, book, transaction, sale, day)
+            cause = Cause("SALE", transaction.id, partner_id=partner_id)
+            climb_now(standing, book, today, cause)
+    transaction.header.tier_after = standing.held.tier
+
+
 def move(standing: Standing, book: LockedBook, to: Held, cause: Cause) -> None:
     """Draft that a member holds another tier, or the same until another instant."""
     held, standing.held = standing.held, to
@@ -307,7 +354,7 @@ def local_day(instant: datetime, settings: Configuration) -> date:
 def standing_counted(sale: TransactionRow, settings: Configuration) -> Counted:
     """Return what of a sale is counted still: its own, less its returns. One query."""
     total = counted_of(sale, settings)
-    returns = TransactionRow.objects.filter(original=sale.pk, kind=Kind.RETURN)
+    returns = standing_returns(sale.pk, Kind.RETURN)
     for data in returns.values_list("data", flat=True):
         if data and "counted" in data:
             taken = msgspec.convert(data["counted"], Counted, strict=False)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from loyalty.api.fields import (
+    PLAIN,
     Amount,
     Body,
     Code,
@@ -21,8 +22,18 @@ from loyalty.caller import Caller
 from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
 from promotions.engine.basket import Basket, BasketLine
+from promotions.services import quotes
 from promotions.services.earning import EarnRequest
 
+QuoteText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4000,
+        pattern=PLAIN,
+        description="What an evaluation answered as its `quote`.",
+    ),
+]
 Attributes = Annotated[dict[Name, Short], Meta(max_length=20)]
 
 
@@ -71,16 +82,18 @@ class PurchaseBody(Body, kw_only=True):
     coupons: Annotated[list[Code], Meta(max_length=50)] = []
     attributes: Attributes = {}
     offline: bool = False
+    quote: QuoteText | None = None
 
 
-def basket_of(body: PurchaseBody) -> Basket:
-    """Return the purchase as the engine takes it.
+def basket_of(body: PurchaseBody, *, may_be_empty: bool = False) -> Basket:
+    """Return the purchase as the engine takes it; one of nothing, where it may be empty.
 
     :raises ValidationFailed: if lines and amount are both given or both missing, or if two lines
         have one number.
     """
     check_instant(body.occurred_at, "/occurred_at")
-    if bool(body.lines) == (body.amount is not None):
+    empty = may_be_empty and not body.lines and body.amount is None
+    if not empty and bool(body.lines) == (body.amount is not None):
         message = "Give exactly one of lines and amount."
         raise ValidationFailed([FieldError("/lines", "EXACTLY_ONE", message)])
     seen: set[int] = set()
@@ -141,4 +154,5 @@ def earn_request(body: PurchaseBody, caller: Caller, request_id: str) -> EarnReq
         basket=basket_of(body),
         offline=body.offline,
         request_id=request_id,
+        promise=quotes.read(body.quote),
     )

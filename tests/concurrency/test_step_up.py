@@ -89,7 +89,7 @@ def test_read_first_and_spent_later_it_would_let_more_through(ann, monkeypatch):
     token = verified(ann).token
     read = threading.Barrier(2)
 
-    def naive(member_id, token, leave, *, on, at):
+    def naive(member_id, token, leave, *, on, at, covers=None):
         row = StepUp.objects.filter(token_hash=hash_of(token.reveal()), spent_at=None).first()
         read.wait(timeout=10)
         if row is None:

@@ -1,11 +1,10 @@
 """Voucher Authentication: a voucher at the till."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpResponse
-from msgspec import Meta
 from rest_framework.request import Request
 
 from ledger.queries.configuration import Configuration, configuration
@@ -41,16 +40,8 @@ from vouchers.models import Voucher, VoucherType, VoucherUse
 from vouchers.services import authentication, postings
 from vouchers.services.authentication import AtTill
 from vouchers.services.postings import Order
+from vouchers.shapes.uses import UseReference, VoucherCode
 from vouchers.shapes.vouchers import VoucherAnswer, money, voucher_answer
-
-VoucherCode = Annotated[str, Meta(min_length=4, max_length=64, pattern=r"^[A-Za-z0-9 -]+$(?!\n)")]
-
-
-class UseReference(Body, kw_only=True):
-    """An earlier hold or use, by its id or by the reference it was given."""
-
-    id: UUID | None = None
-    reference: Reference | None = None
 
 
 class AuthenticateBody(Body, kw_only=True):
@@ -129,7 +120,7 @@ class VoucherAuthenticationViewSet(ProgramViewSet):
     def _till(self, body: AuthenticateBody) -> AtTill:
         original: UUID | str | None = None
         if body.original is not None:
-            original = body.original.id or body.original.reference
+            original = body.original.named()
         return AtTill(
             partner_id=self.caller.partner_id,
             outlet=body.outlet,
@@ -165,11 +156,8 @@ def _check_action(body: AuthenticateBody) -> None:
         raise ValidationFailed([FieldError("/reference", "MISSING_FIELD", message)])
     if body.until is not None and body.action != "reserve":
         raise ValidationFailed([FieldError("/until", "NOT_HERE", "Only a hold has an end.")])
-    if body.original is not None and (body.original.id is None) == (
-        body.original.reference is None
-    ):
-        message = "Give exactly one of id and reference."
-        raise ValidationFailed([FieldError("/original", "EXACTLY_ONE", message)])
+    if body.original is not None:
+        body.original.named()
     if body.action in ("release", "undo") and body.original is None:
         message = "Name the hold or use."
         raise ValidationFailed([FieldError("/original", "MISSING_FIELD", message)])

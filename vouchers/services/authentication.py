@@ -140,15 +140,23 @@ def reserve(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
     return _note(voucher, till, State.RESERVED, _amount(voucher, till), at, until=until)
 
 
-def use(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
-    """Use a locked voucher, whole or in part; a step. `original` names the till's own hold.
+@dataclass(frozen=True, slots=True)
+class DraftedUse:
+    """How much of a voucher a use takes (None: it has no amount), and the hold that it ends."""
 
+    amount: Decimal | None
+    hold: VoucherUse | None
+
+
+def draft_use(voucher: Voucher, till: AtTill, *, at: datetime) -> DraftedUse:
+    """Judge the use of a voucher and change it in memory alone; `use` writes it.
+
+    :raises UseNotFound: if `original` names no hold of the till.
     :raises VoucherTooSmall: if less is left on it than the amount.
     """
+    hold = None
     if till.original is not None:
         hold = _of_till(voucher, till, State.RESERVED)
-        hold.state, hold.ended_at = State.RELEASED, at
-        hold.save(update_fields=["state", "ended_at"])
         if voucher.status == Status.RESERVED:  # What was cancelled meanwhile stays so.
             voucher.status, voucher.reserved_until = Status.ISSUED, None
         if hold.until is not None and hold.until > at and voucher.expires_at is not None:
@@ -161,9 +169,21 @@ def use(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
         voucher.left -= amount
     done = not voucher.left or not voucher.voucher_type.in_parts
     voucher.status = Status.USED if done else Status.ISSUED
+    return DraftedUse(amount, hold)
+
+
+def use(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
+    """Use a locked voucher, whole or in part; a step. `original` names the till's own hold.
+
+    :raises UseNotFound, VoucherTooSmall: see `draft_use`.
+    """
+    drafted = draft_use(voucher, till, at=at)
+    if drafted.hold is not None:
+        drafted.hold.state, drafted.hold.ended_at = State.RELEASED, at
+        drafted.hold.save(update_fields=["state", "ended_at"])
     voucher.save(update_fields=["status", "left", "reserved_until", "expires_at"])
     issuing.tell("voucher.used", voucher, at)
-    return _note(voucher, till, State.USED, amount, at)
+    return _note(voucher, till, State.USED, drafted.amount, at)
 
 
 def release(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
@@ -203,6 +223,11 @@ def undo_use(voucher: Voucher, found: VoucherUse, *, at: datetime) -> VoucherUse
             issuing.void([voucher], at=at)
     voucher.save(update_fields=["status", "left"])
     return found
+
+
+def used_in(sale: UUID) -> list[VoucherUse]:
+    """Return the uses that one call made, by voucher, with those undone since. One query."""
+    return list(VoucherUse.objects.filter(sale=sale).order_by("voucher_id", "pk"))
 
 
 def _held_by_another(voucher: Voucher, hold: VoucherUse, at: datetime) -> bool:

@@ -86,15 +86,34 @@ def judge(entitlement: Entitlement, stage: str, request: BenefitRequest) -> None
         raise QuotaEmpty(left=entitlement.left, resets_at=entitlement.resets_at)
 
 
-def avail(book: LockedBook, request: BenefitRequest, use_id: UUID, *, at: datetime) -> Availed:
+def may_avail(holder: Holder, stage: str, request: BenefitRequest, *, at: datetime) -> Entitlement:
+    """Return how the member stands to a benefit that can be had now, as `avail` would judge it.
+
+    :raises BenefitNotFound, NotEligible, QuotaEmpty: see `judge`.
+    """
+    entitlement = entitlement_of(holder, request.benefit, at)
+    judge(entitlement, stage, request)
+    _source_of(entitlement, request.quantity)
+    return entitlement
+
+
+def avail(
+    book: LockedBook,
+    request: BenefitRequest,
+    use_id: UUID,
+    *,
+    at: datetime,
+    holder: Holder | None = None,
+) -> Availed:
     """Let the member have a benefit on the spot: the quota first, then allocations; a step.
+
+    `holder` says what tier is held, where the unit has moved it and not written it yet.
 
     :raises BenefitNotFound, NotEligible, QuotaEmpty: see `judge`.
     """
     assert connection.in_atomic_block
-    holder = holder_of(book)
-    entitlement = entitlement_of(holder, request.benefit, at)
-    judge(entitlement, book.member.stage, request)
+    holder = holder or holder_of(book)
+    entitlement = may_avail(holder, book.member.stage, request, at=at)
     use = _take(entitlement, request, holder.id, use_id, at)
     data = {"benefit": request.benefit, "quantity": request.quantity, "use": str(use_id)}
     activity.record(holder.id, "BENEFIT_USED", by=request.by, at=at, data=data)
@@ -140,7 +159,7 @@ def _take(
 
     A use comes from one source, so that undoing it gives back what it took.
     """
-    quota = entitlement.quota_left if entitlement.entitled else 0
+    allocation = _source_of(entitlement, request.quantity)
     use = BenefitUse(
         id=use_id,
         member_id=member_id,
@@ -150,21 +169,37 @@ def _take(
         outlet=request.outlet or "",
         at=at,
     )
-    if quota is None or quota >= request.quantity:
+    if allocation is None:
         use.subscription = None if entitlement.by_tier else entitlement.subscription
     else:
-        fits = [each for each in entitlement.allocations if each.left >= request.quantity]
-        if not fits:
-            most = max([quota, *(each.left for each in entitlement.allocations)])
-            raise QuotaEmpty(left=most, resets_at=entitlement.resets_at)
-        use.allocation = fits[0]
-        BenefitAllocation.objects.filter(pk=fits[0].pk).update(left=F("left") - request.quantity)
+        use.allocation = allocation
+        BenefitAllocation.objects.filter(pk=allocation.pk).update(left=F("left") - request.quantity)
     use.save(force_insert=True)
     return use
 
 
+def _source_of(entitlement: Entitlement, quantity: int) -> BenefitAllocation | None:
+    """Return the allocation that a use is taken from; None if the quota suffices.
+
+    :raises QuotaEmpty: if no single source has as many.
+    """
+    quota = entitlement.quota_left if entitlement.entitled else 0
+    if quota is None or quota >= quantity:
+        return None
+    fits = [each for each in entitlement.allocations if each.left >= quantity]
+    if not fits:
+        most = max([quota, *(each.left for each in entitlement.allocations)])
+        raise QuotaEmpty(left=most, resets_at=entitlement.resets_at)
+    return fits[0]
+
+
 def undo(
-    book: LockedBook, request: BenefitRequest, original: UUID, *, at: datetime
+    book: LockedBook,
+    request: BenefitRequest,
+    original: UUID,
+    *,
+    at: datetime,
+    within: timedelta = UNDO_WITHIN,
 ) -> tuple[BenefitUse, Entitlement]:
     """Take a use back within a day; a voucher issued from it is cancelled; a step.
 
@@ -180,7 +215,7 @@ def undo(
             benefit__code=request.benefit,
             partner_id=request.partner_id,
             undone_at=None,
-            at__gte=at - UNDO_WITHIN,
+            at__gte=at - within,
         )
         .first()
     )

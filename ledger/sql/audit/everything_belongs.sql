@@ -12,7 +12,7 @@ WHERE t.id IS NULL OR t.member_id <> e.member_id OR t.version <> e.version
    OR (e.lot_id IS NOT NULL
        AND (l.id IS NULL OR l.point_type_id <> e.point_type_id
             OR (l.member_id <> e.member_id
-                AND NOT (e.source = 8 AND e.target = 7
+                AND NOT ((e.source, e.target) IN ((8, 7), (7, 8))
                          AND l.member_id = ANY (ledger_merged(e.member_id))))))
 UNION ALL
 SELECT 'original', t.id::text

@@ -9,7 +9,7 @@ LEFT JOIN (
            sum(x.points) FILTER (
                WHERE x.target IN (2, 3, 4)
                  AND (x.source IN (1, 9)
-                      OR (x.source IN (5, 8) AND g.moved_from IS NOT NULL
+                      OR (x.source IN (5, 7, 8) AND g.moved_from IS NOT NULL
                           AND g.transaction_id = x.transaction_id))) AS granted,
            sum(CASE WHEN x.target = 2 THEN x.points WHEN x.source = 2 THEN -x.points ELSE 0 END) AS pending,
            sum(CASE WHEN x.target = 3 THEN x.points WHEN x.source = 3 THEN -x.points ELSE 0 END) AS available,

@@ -4,7 +4,7 @@ FROM ledger_entry e
 LEFT JOIN ledger_transaction t ON t.id = e.transaction_id
 WHERE t.id IS NULL OR NOT (
     (e.source = 3 AND e.target = 8)
-    OR (t.kind IN ('EARN', 'BONUS', 'ADJUSTMENT', 'RETURN', 'RETURN_REVERSAL')
+    OR (t.kind IN ('EARN', 'BONUS', 'ADJUSTMENT', 'RETURN')
         AND e.source = 1 AND e.target IN (2, 3))
     OR (t.kind = 'RELEASE' AND (e.source, e.target) IN ((2, 3), (3, 4)))
     OR (t.kind = 'LOCK' AND (e.source, e.target) = (3, 4))
@@ -15,5 +15,7 @@ WHERE t.id IS NULL OR NOT (
     OR (t.kind = 'EXPIRY' AND (e.source, e.target) = (3, 6))
     OR (t.kind = 'ADJUSTMENT' AND (e.source, e.target) = (3, 7))
     OR (t.kind IN ('EARN_REVERSAL', 'RETURN') AND e.source IN (2, 3, 4, 8) AND e.target = 7)
-    OR (t.kind = 'RETURN_REVERSAL' AND (e.source, e.target) IN ((7, 3), (7, 8), (3, 7)))
+    OR (t.kind = 'RETURN_REVERSAL'
+        AND ((e.source = 7 AND e.target IN (2, 3, 8)) OR (e.source IN (2, 3, 4, 8) AND e.target = 7)
+             OR (e.source, e.target) IN ((3, 6), (8, 3))))
     OR (t.kind = 'TRANSFER' AND (e.source = 9 OR e.target = 9)))

@@ -5,10 +5,12 @@ WITH RECURSIVE family (root, id) AS (
     UNION ALL
     SELECT f.root, l.id FROM family f JOIN ledger_lot l ON l.moved_from = f.id
 )
-SELECT l.id AS lot, NULL::uuid AS redemption, l.granted AS granted, sum(e.points) AS reversed
+SELECT l.id AS lot, NULL::uuid AS redemption, l.granted AS granted,
+       sum(CASE WHEN e.target = 7 THEN e.points ELSE -e.points END) AS reversed
 FROM ledger_entry e JOIN family f ON f.id = e.lot_id JOIN ledger_lot l ON l.id = f.root
-WHERE e.target = 7
-GROUP BY l.id HAVING sum(e.points) > l.granted
+WHERE 7 IN (e.source, e.target)
+GROUP BY l.id
+HAVING sum(CASE WHEN e.target = 7 THEN e.points ELSE -e.points END) NOT BETWEEN 0 AND l.granted
 UNION ALL
 SELECT lot_id, redemption, NULL, sum(points)
 FROM (
