@@ -10,10 +10,10 @@ from ledger.kernel.reversals import give_back
 from ledger.models import Transaction as TransactionRow
 from ledger.queries.books import execute
 from ledger.services import posting
+from ledger.services.families import families_of
 from ledger.services.posting import LockedBook
 from ledger.services.reversal import (
     ReversalRequest,
-    families_of,
     header_of,
     payers_of,
     reversed_by_lot,

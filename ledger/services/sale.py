@@ -8,8 +8,9 @@ from ledger.kernel.reversals import Family, charge, take_back_of
 from ledger.models import PointType
 from ledger.models import Transaction as TransactionRow
 from ledger.queries.configuration import Configuration
+from ledger.services.families import families_of, lots_of_sale
 from ledger.services.posting import LockedBook
-from ledger.services.reversal import Shortfall, families_of, lots_of_sale
+from ledger.services.reversal import Shortfall
 
 # A promotion version and a point type: what a lot was given for.
 Gift = tuple[int, int]

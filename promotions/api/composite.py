@@ -46,7 +46,8 @@ from promotions.engine.evaluate import evaluate
 from promotions.errors import CurrencyDiffers, MoreThanDue, PartReversed, TendersMismatch
 from promotions.models import Evaluation
 from promotions.services import composite, guests, quotes, voids
-from promotions.services.composite import Composite, CompositeRequest, Looked
+from promotions.services.composite import Composite, Looked
+from promotions.services.composite_unit import CompositeRequest
 from promotions.services.earning import Earned
 from promotions.services.snapshot import snapshot_of
 from vouchers.errors import NotEligible, QuotaEmpty, VoucherNotFound, VoucherUsed

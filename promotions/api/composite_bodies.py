@@ -26,7 +26,7 @@ from loyalty.secret import Secret
 from promotions.api.purchases import PurchaseBody, basket_of
 from promotions.api.returns import ReturnBody, ReturnLineBody, return_request
 from promotions.services import quotes
-from promotions.services.composite import CompositeRequest
+from promotions.services.composite_unit import CompositeRequest
 from promotions.services.earning import EarnRequest
 from promotions.services.payment import VoucherToUse
 from promotions.services.returns import ReturnRequest

@@ -4,8 +4,8 @@ Everything is decided first, on a book that was locked or only read, and only th
 evaluation answers what a commit would: it is the same code, and PostgreSQL refuses it any write.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,92 +14,40 @@ import msgspec
 import uuid_utils.compat
 from django.db import connection
 
-from ledger.errors import TransactionNotFound
 from ledger.kernel.book import Header, Kind, Transaction
-from ledger.models import Transaction as TransactionRow
-from ledger.queries.books import Earlier, Lots, OpenBook, execute, read
+from ledger.queries.books import Earlier, OpenBook, execute, read
 from ledger.queries.cards import card_facts
 from ledger.queries.configuration import Configuration, cached_configuration, configuration
 from ledger.queries.history import posted_of_draft
 from ledger.services import checks, posting
-from ledger.services.burning import Burn, Spender, draft_redemption
+from ledger.services.burning import draft_redemption
 from ledger.services.checks import StepUpNeeded
-from ledger.services.originals import original_of
-from ledger.services.posting import Alongside, Find, LockedBook
-from loyalty.caller import Actor
-from loyalty.errors import FieldError, LoyaltyError, ValidationFailed
-from loyalty.secret import Secret
+from ledger.services.posting import Find, LockedBook
+from loyalty.errors import LoyaltyError
 from loyalty.services.use_case import looking, use_case
 from promotions.engine.basket import Product
 from promotions.engine.types import Evaluation
 from promotions.queries import products_by_sku
 from promotions.services import earning, facts, overrides, standings
 from promotions.services.awarding import Record, asked_of, recording
-from promotions.services.budgets import BudgetKey, OnlyLooking, Purse, Till
-from promotions.services.earning import EarnRequest
-from promotions.services.facts import Known
+from promotions.services.budgets import OnlyLooking, Till
+from promotions.services.composite_returns import draft_returns
+from promotions.services.composite_unit import CompositeRequest, Unit
 from promotions.services.parts import told_of_parts
 from promotions.services.payment import (
     Bill,
     DraftedBurn,
     DraftedVoucher,
-    VoucherToUse,
     decide_burn,
     draft_vouchers,
     paid_basket,
 )
-from promotions.services.returns import DraftedReturn, ReturnRequest, post_return
+from promotions.services.returns import DraftedReturn
 from promotions.services.snapshot import snapshot_of
-from promotions.services.standings import Standing
 from vouchers.queries.benefits import Holder
 from vouchers.services import authentication, benefits
 from vouchers.services.authentication import AtTill
 from vouchers.services.benefits import BenefitRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompositeRequest:
-    """A call as a till sent it: `earn` is its purchase, with the till's own tenders.
-
-    Vouchers were looked up; `benefits` are codes with quantities.
-    """
-
-    earn: EarnRequest
-    by: Actor
-    returns: tuple[ReturnRequest, ...] = ()
-    vouchers: tuple[VoucherToUse, ...] = ()
-    benefits: tuple[tuple[str, int], ...] = ()
-    burns: tuple[Burn, ...] = ()
-    step_up: Secret | None = None
-
-    @property
-    def spender(self) -> Spender:
-        """Who burns points."""
-        basket = self.earn.basket
-        return Spender(
-            partner_id=self.earn.partner_id,
-            occurred_at=basket.occurred_at,
-            offline=self.earn.offline,
-        )
-
-    @property
-    def lots(self) -> Lots:
-        """Which lots have to be loaded."""
-        return Lots.ALL if self.returns or self.burns else Lots.DUE
-
-
-@dataclass(slots=True)
-class _Unit:
-    """A call under way on its member's book."""
-
-    book: LockedBook
-    settings: Configuration
-    standing: Standing
-    known: Known
-    purse: Purse
-    at: datetime
-    sale: UUID = field(default_factory=uuid_utils.compat.uuid7)
-    step_up: StepUpNeeded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +108,7 @@ def post_composite(request: CompositeRequest, *, at: datetime) -> Composite:
     settings = configuration(book.epoch)
     asked = asked_of(settings, snapshot_of(settings), [basket.occurred_at])
     known, till = facts.known(book, asked, wanted), Till()
-    unit = _Unit(book, settings, standings.standing_of(book, settings), known, till, at)
+    unit = Unit(book, settings, standings.standing_of(book, settings), known, till, at)
     drafted = _draft(unit, request)
     records = recording([drafted.record, *unit.standing.records], till)
     posting.write(book, alongside=[*records, *standings.record_of([unit.standing])])
@@ -195,14 +143,14 @@ def evaluate_composite(request: CompositeRequest, *, at: datetime) -> Looked:
         asked = asked_of(settings, snapshot_of(settings), [basket.occurred_at])
         known = facts.known(book, asked, None)
         standing = standings.standing_of(book, settings)
-        unit = _Unit(book, settings, standing, known, OnlyLooking(), at)
+        unit = Unit(book, settings, standing, known, OnlyLooking(), at)
         products = products_by_sku(line.sku for line in basket.lines if line.sku is not None)
         drafted = _draft(unit, request, products)
         return Looked(book, drafted, settings, unit.step_up)
 
 
 def _draft(
-    unit: _Unit, request: CompositeRequest, products: Mapping[str, Product] | None = None
+    unit: Unit, request: CompositeRequest, products: Mapping[str, Product] | None = None
 ) -> Drafted:
     """Decide everything, in order; a step. A book that is locked may be written in between.
 
@@ -215,7 +163,7 @@ def _draft(
     overrides.catch_up(standing, book)
     tier_of_call = standing.held.tier
     bill = Bill(basket.currency, earning.cost(basket))
-    returns = _draft_returns(unit, request, bill)
+    returns = draft_returns(unit, request, bill)
     holder = Holder(book.member.id, standing.held.tier, standing.held.since)
     till = AtTill(
         partner_id=request.earn.partner_id,
@@ -254,69 +202,8 @@ def _draft(
     return Drafted(earn, evaluation, record, returns, vouchers, had, holder, told)
 
 
-def _draft_returns(unit: _Unit, request: CompositeRequest, bill: Bill) -> list[DraftedReturn]:
-    """Draft the returns, each of another sale; what they free is free for the purchase.
-
-    :raises TransactionNotFound: if a sale is not here, not the caller's, or another member's.
-    :raises ValidationFailed: if two are of one sale.
-    :raises CurrencyDiffers: if a sale was in another currency.
-    """
-    drafted: list[DraftedReturn] = []
-    seen: set[UUID] = set()
-    for place, each in enumerate(request.returns):
-        pointer = f"/returns/{place}"
-        original = original_of(each.reversal.original, Kind.EARN)
-        if not _is_members(unit.book, original):
-            raise TransactionNotFound
-        if original.pk in seen:
-            message = "Two returns are of one sale: put their lines together."
-            raise ValidationFailed([FieldError(f"{pointer}/original", "REPEATED", message)])
-        seen.add(original.pk)
-        wanted = replace(each, reversal=replace(each.reversal, part=place, sale=unit.sale))
-        try:
-            done = post_return(unit.book, original, wanted, unit.standing)
-        except ValidationFailed as refusal:
-            errors = [replace(error, pointer=pointer + error.pointer) for error in refusal.errors]
-            raise ValidationFailed(errors) from None
-        except LoyaltyError as refusal:
-            refusal.extra.setdefault("pointer", pointer)
-            raise
-        purchase = done.sale.purchase
-        bill.same_currency(purchase.sent_in or purchase.currency, pointer)
-        bill.refunded += done.refunded
-        drafted.append(done)
-    _let_freed_be_used(unit, drafted)
-    return drafted
-
-
-def _is_members(book: OpenBook, original: TransactionRow) -> bool:
-    """Return whether a sale is that of the book's member, or of one merged into it."""
-    if original.member_id == book.book.member_id:
-        return True
-    row = execute("SELECT %s = ANY (ledger_merged(%s))", (original.member_id, book.book.member_id))
-    return bool(row[0])
-
-
-def _let_freed_be_used(unit: _Unit, drafted: Sequence[DraftedReturn]) -> None:
-    """Let the purchase see what the returns freed of limits and budgets.
-
-    Written where the book is locked, so that the purchase claims from what is then there.
-    """
-    for done in drafted:
-        for key, amount in done.freed.items():
-            if key.per == "MEMBER":
-                counted = (key.promotion, key.period, key.start, key.measure)
-                unit.known.counters[counted] = unit.known.counters.get(counted, 0) - amount
-            elif isinstance(unit.purse, OnlyLooking):
-                slot = BudgetKey(key.promotion, key.per, key.period, key.start, key.measure)
-                unit.purse.free(slot, amount)
-    alongside: list[Alongside] = [part for done in drafted for part in done.alongside]
-    if unit.book.locked and drafted:
-        posting.write(unit.book, alongside=alongside)
-
-
 def _decide_benefits(
-    unit: _Unit, request: CompositeRequest, holder: Holder
+    unit: Unit, request: CompositeRequest, holder: Holder
 ) -> tuple[list[tuple[BenefitRequest, UUID]], list[dict[str, Any]]]:
     """Decide which benefits are had, and what is left of them.
 
@@ -345,7 +232,7 @@ def _decide_benefits(
 
 
 def _draft_redemption(
-    unit: _Unit, request: CompositeRequest, burn: DraftedBurn, bill: Bill
+    unit: Unit, request: CompositeRequest, burn: DraftedBurn, bill: Bill
 ) -> Transaction | None:
     """Draft the one redemption of all that is burned; None where nothing is.
 
@@ -388,7 +275,7 @@ def _draft_redemption(
     return transaction
 
 
-def _use_what_was_decided(unit: _Unit, drafted: Drafted) -> None:
+def _use_what_was_decided(unit: Unit, drafted: Drafted) -> None:
     """Write the uses of vouchers, locked by id and judged once more, and of benefits; a step."""
     for each in sorted(drafted.vouchers, key=lambda drafted: drafted.voucher.pk):
         authentication.use(authentication.locked(each.voucher.pk), each.till, at=unit.at)
