@@ -170,13 +170,13 @@ class VoucherLimit(Refused):
 
 
 class WholeOnly(Refused):
-    """A redemption that bought vouchers is taken back whole, or not at all."""
+    """A redemption that bought vouchers, or of several point types, is taken back whole."""
 
     code = "WHOLE_ONLY"
     title = "Only as a whole"
 
     def __init__(self) -> None:
-        super().__init__("Points that bought vouchers come back all at once: leave points out.")
+        super().__init__("These points come back all at once: leave points out.")
 
 
 class BenefitNotFound(NotFound):

@@ -142,9 +142,7 @@ def on_credit(
     if any(short):
         floor = settings.offline_floor
         worth = sum(
-            settings.value_of(
-                part.point_type, part.points, settings.currency, spender.occurred_at
-            )
+            settings.value_of(part.point_type, part.points, settings.currency, spender.occurred_at)
             for part in parts
         )
         if floor is None or worth > floor:

@@ -41,7 +41,6 @@ from promotions.api.earning import (
     totals,
 )
 from promotions.api.history import HistoryViewSet
-from promotions.api.purchases import basket_of
 from promotions.engine.evaluate import evaluate
 from promotions.errors import CurrencyDiffers, MoreThanDue, PartReversed, TendersMismatch
 from promotions.models import Evaluation
@@ -50,6 +49,7 @@ from promotions.services.composite import Composite, Looked
 from promotions.services.composite_unit import CompositeRequest
 from promotions.services.earning import Earned
 from promotions.services.snapshot import snapshot_of
+from promotions.shapes.purchases import basket_of
 from vouchers.errors import NotEligible, QuotaEmpty, VoucherNotFound, VoucherUsed
 
 

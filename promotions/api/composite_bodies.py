@@ -23,13 +23,13 @@ from loyalty.caller import Caller
 from loyalty.digest import digest_of
 from loyalty.errors import FieldError, ValidationFailed
 from loyalty.secret import Secret
-from promotions.api.purchases import PurchaseBody, basket_of
 from promotions.api.returns import ReturnBody, ReturnLineBody, return_request
 from promotions.services import quotes
 from promotions.services.composite_unit import CompositeRequest
 from promotions.services.earning import EarnRequest
 from promotions.services.payment import VoucherToUse
 from promotions.services.returns import ReturnRequest
+from promotions.shapes.purchases import PurchaseBody, basket_of
 from vouchers.errors import VoucherNotFound
 from vouchers.services import authentication
 from vouchers.shapes.uses import UseReference, VoucherCode

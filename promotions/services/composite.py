@@ -29,7 +29,7 @@ from promotions.engine.basket import Product
 from promotions.engine.types import Evaluation
 from promotions.queries import products_by_sku
 from promotions.services import earning, facts, overrides, standings
-from promotions.services.awarding import Record, asked_of, recording
+from promotions.services.awarding import asked_of, recording
 from promotions.services.budgets import OnlyLooking, Till
 from promotions.services.composite_returns import draft_returns
 from promotions.services.composite_unit import CompositeRequest, Unit
@@ -43,6 +43,7 @@ from promotions.services.payment import (
     paid_basket,
 )
 from promotions.services.returns import DraftedReturn
+from promotions.services.rewards import Record
 from promotions.services.snapshot import snapshot_of
 from vouchers.queries.benefits import Holder
 from vouchers.services import authentication, benefits

@@ -30,7 +30,6 @@ from loyalty.services.use_case import use_case
 from promotions.engine import ENGINE_VERSION
 from promotions.engine.evaluate import evaluate
 from promotions.engine.money import to_minor
-from promotions.engine.periods import start_of
 from promotions.engine.returns import (
     Exceeds,
     Returned,
@@ -50,9 +49,11 @@ from promotions.services.sales import (
     Counted,
     Granted,
     Sale,
+    change_of_uses,
     changes,
     sale_of,
     stored_of_sale,
+    used_now,
     used_of,
 )
 from promotions.services.snapshot import snapshot_of
@@ -244,7 +245,7 @@ def post_return(
     finish(book.book, transaction)
     counted = _counted(sale, left, differences, settings)
     tiering.count_return(standing, book, transaction, original, counted)
-    used, member_id = _used(sale, deserved), book.book.member_id
+    used, member_id = used_now(sale, deserved), book.book.member_id
     rewards: list[dict[str, Any]] = []
     if book.locked and (sale.rewards or deserved.rewards):
         budgets.hold(changes(sale.used, used, member_id)[1])
@@ -254,7 +255,7 @@ def post_return(
         "deserved": [msgspec.structs.asdict(award) for award in deserved.awards],
         "near_misses": [],
         "coupons": [],
-        "uses": _freed(sale, used),
+        "uses": change_of_uses(sale, used),
         "rewards": rewards,
         "shortfall": [[each.point_type, each.points, each.treated] for each in shortfall],
         "kept": {"lines": _kept_lines(sale.purchase, back)},
@@ -367,27 +368,6 @@ def _counted(
 def _spent(purchase: Purchase | None) -> int:
     lines = purchase.lines if purchase else ()
     return sum(max(0, line.net - line.refunded) for line in lines if not line.gone)
-
-
-def _used(sale: Sale, deserved: Evaluation) -> dict[Counted, int]:
-    """Return what the sale now uses up, in the periods that it was claimed from."""
-    used: dict[Counted, int] = {}
-    for use in deserved.uses:
-        start = start_of(use.period, sale.purchase.local.date())
-        key = Counted(use.promotion, use.per, use.period, start, use.measure)
-        used[key] = used.get(key, 0) + use.amount
-    return used
-
-
-def _freed(sale: Sale, used: Mapping[Counted, int]) -> list[dict[str, Any]]:
-    """Return by how much the return changes what is used up, as it is stored."""
-    rows = []
-    for key in sorted(sale.used.keys() | used.keys(), key=str):
-        change = used.get(key, 0) - sale.used.get(key, 0)
-        if change:
-            row = {"version_id": 0, "place": -1, **msgspec.structs.asdict(key), "amount": change}
-            rows.append(row)
-    return rows
 
 
 def _kept_lines(purchase: Purchase, back: Mapping[int, Returned]) -> list[dict[str, Any]]:

@@ -12,8 +12,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 from ledger.errors import AlreadyReversed
 from ledger.kernel.book import Kind
 from ledger.models import Transaction as TransactionRow
+from promotions.engine.periods import start_of
 from promotions.engine.returns import Returned, together
 from promotions.engine.snapshot import Snapshot
+from promotions.engine.types import Evaluation as Outcome
 from promotions.engine.types import MemberFacts, Purchase
 from promotions.errors import EvaluationGone
 from promotions.models import Evaluation
@@ -192,3 +194,24 @@ def changes(
             # All that goes back goes to slot 0: it alone may stand below zero.
             unused.append({**row, "slot": 0, "amount": -change})
     return counts, unused
+
+
+def used_now(sale: Sale, deserved: Outcome) -> dict[Counted, int]:
+    """Return what the sale now uses up, in the periods that it was claimed from."""
+    used: dict[Counted, int] = {}
+    for use in deserved.uses:
+        start = start_of(use.period, sale.purchase.local.date())
+        key = Counted(use.promotion, use.per, use.period, start, use.measure)
+        used[key] = used.get(key, 0) + use.amount
+    return used
+
+
+def change_of_uses(sale: Sale, used: Mapping[Counted, int]) -> list[dict[str, Any]]:
+    """Return by how much the return changes what is used up, as it is stored."""
+    rows = []
+    for key in sorted(sale.used.keys() | used.keys(), key=str):
+        change = used.get(key, 0) - sale.used.get(key, 0)
+        if change:
+            row = {"version_id": 0, "place": -1, **msgspec.structs.asdict(key), "amount": change}
+            rows.append(row)
+    return rows

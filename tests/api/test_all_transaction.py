@@ -130,8 +130,8 @@ class TestAPurchase:
 
 
 class TestPoints:
-    def test_pay_and_do_not_earn_where_the_promotion_says_so(self, till, visit, member):
-        promotion(not_tenders=["POINTS"])
+    def test_pay_and_do_not_earn(self, till, visit, member):
+        promotion()
         give(member, 1000)
 
         body = till.post(URL, visit(burn=[{"type": "PTS", "points": 400}])).json()
@@ -146,7 +146,8 @@ class TestPoints:
         ]
         assert balance(member).available == 606
 
-    def test_pay_and_earn_where_no_promotion_says_otherwise(self, till, visit, member):
+    def test_pay_and_earn_where_the_programme_says_so(self, till, visit, member):
+        Program.objects.update(counts_points_paid=True, epoch=Program.objects.get().epoch + 1)
         promotion()
         give(member, 1000)
 

@@ -117,8 +117,10 @@ def post_reversal(
     :raises AlreadyReversed: if nothing of it is left.
     :raises ReversalExceeds: if more is asked for than is left of it.
     :raises VoucherUsed: if a voucher from it was used.
-    :raises WholeOnly: if a part is asked for of points that bought vouchers.
+    :raises WholeOnly: if a part is asked for of points that bought vouchers, or of several types.
     """
+    if request.points is not None and len(original.effects) > 1:
+        raise WholeOnly
     transaction, restored = post_redemption_reversal(book, original, request)
     cancelled = issuing.cancel_of(original.pk, at=at, refuse_used=True)
     if cancelled and request.points is not None:
