@@ -64,7 +64,7 @@ class LiabilityAdmin(ReadOnlyAdmin):
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> HttpResponse | StreamingHttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         settings = configuration()
@@ -216,13 +216,7 @@ class JournalAccountAdmin(ModelAdmin):
         rows: list[list[str]] = []
         untied = False
         if form.is_valid():
-            journal = Journal(
-                *(
-                    start_of_day(form.cleaned_data[name], settings.zone)
-                    for name in ("start", "end")
-                ),
-                settings,
-            )
+            journal = Journal(*form.instants(), settings)
             if "csv" in request.GET:
                 name = f"journal-{form.cleaned_data['start']}-{form.cleaned_data['end']}.csv"
                 return as_file(name, COLUMNS, journal_rows(journal))

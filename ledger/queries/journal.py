@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -125,7 +126,7 @@ class Journal:
 
     def _moved(self) -> Iterator[Line]:
         partners = dict(Partner.objects.values_list("pk", "code"))
-        arguments = {
+        arguments: dict[str, Any] = {
             "start": self.start,
             "end": self.end,
             "zone": str(self._settings.zone),

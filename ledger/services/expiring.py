@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -72,7 +73,12 @@ def tell_chunk(*, after: int, at: datetime, at_most: int = CHUNK) -> Told:
         return Told(None)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '120s'")
-        arguments = {"after": after, "at": at, "until": at + before, "most": at_most}
+        arguments: dict[str, Any] = {
+            "after": after,
+            "at": at,
+            "until": at + before,
+            "most": at_most,
+        }
         cursor.execute(_TELL, arguments)
         last, members, notices = cursor.fetchone()
     return Told(last, members, notices)

@@ -1,4 +1,4 @@
-"""The demo's programme: partner, outlets, products, promotions."""
+"""The demo's programme: products, ladder, promotions."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,6 @@ from django.db import connection
 from loyalty.caller import Actor
 from loyalty.models import Master, MasterEntity
 from members.ladder import Definition, Measure, Threshold, Window
-from partners.models import Outlet, Partner
 from promotions.demo import data
 from promotions.services.authoring import write_promotion
 from promotions.services.ladder import write_ladder
@@ -63,20 +62,6 @@ PROMOTIONS: dict[str, dict[str, Any]] = {
         "audience": {"tiers": ["GOLD"]},
     },
 }
-
-
-def load_partner() -> Partner:
-    """Make the grocer and its stores, unless they are there."""
-    partner, _ = Partner.objects.get_or_create(
-        code="GROCER", defaults={"name": "The Grocer", "currency": "USD"}
-    )
-    known = set(partner.outlets.values_list("code", flat=True))
-    Outlet.objects.bulk_create(
-        Outlet(partner=partner, code=f"S{store}", name=f"Store {store}")
-        for store in data.stores()
-        if f"S{store}" not in known
-    )
-    return partner
 
 
 def load_products() -> int:

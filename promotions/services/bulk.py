@@ -35,7 +35,7 @@ def earn_many(
     budget.
     """
     known = _known(requests)
-    wanted = [request for request in requests if request.reference not in known]
+    wanted = [each for each in requests if (each.partner_id, each.reference) not in known]
     if not wanted:
         return 0
     last = wanted[-1].basket.occurred_at
@@ -68,8 +68,14 @@ def earn_many(
     return len(wanted)
 
 
-def _known(requests: Sequence[EarnRequest]) -> set[str]:
-    if not requests:
-        return set()
-    found = references.posted(requests[0].partner_id, [each.reference for each in requests])
-    return {ref for kind, ref in found if kind == Kind.EARN}
+def _known(requests: Sequence[EarnRequest]) -> set[tuple[int, str]]:
+    """Return which partners' references are posted: a query for each partner."""
+    sent: dict[int, list[str]] = {}
+    for each in requests:
+        sent.setdefault(each.partner_id, []).append(each.reference)
+    return {
+        (partner, reference)
+        for partner, names in sent.items()
+        for kind, reference in references.posted(partner, names)
+        if kind == Kind.EARN
+    }

