@@ -204,9 +204,7 @@ class Answers:
         return MovedTotalAnswer(**self._moved(row, rounded=True), transactions=row.transactions)
 
     def _moved(self, row: MovedPoints | MovedTotal, *, rounded: bool = False) -> dict[str, Any]:
-        money = None
-        # What another partner settles is priced by that partner's terms, which are nobody else's.
-        rate = row.rate if row.partner_id == self._partner.pk else None
+        money, rate = None, row.rate
         if rate is not None:
             exact = worth(row.points, rate, self._currency) if rounded else row.points * rate
             money = SignedMoney(amount=plain(exact), currency=self._currency)

@@ -25,11 +25,10 @@ class PartnerHistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MovedPoints(msgspec.Struct, kw_only=True):
-    """Points of a transaction that moved one way; the rate is the counting partner's, dated."""
+    """Points of a transaction that moved one way; a rate only where the partner settles it."""
 
     movement: str
     point_type: int
-    partner_id: int
     points: int
     rate: Decimal | None
 
@@ -55,7 +54,6 @@ class MovedTotal(msgspec.Struct, kw_only=True):
 
     movement: str
     point_type: int
-    partner_id: int
     transactions: int
     points: int
     rate: Decimal | None
@@ -67,6 +65,8 @@ class MovedTotal(msgspec.Struct, kw_only=True):
 _OWN = "t.partner_id + 0 = %(partner_id)s"  # As the index has it.
 _OTHERS = "t.kind NOT IN ('EARN', 'BONUS') AND t.partner_id <> %(partner_id)s"
 _COUNTS = {"CAUSED": "m.partner_id = %(partner_id)s", "ISSUED": "m.issuer_id = %(partner_id)s"}
+# What another partner settles is priced by that partner's terms, which are nobody else's.
+_RATE = "CASE WHEN m.partner_id = %(partner_id)s THEN m.rate END"
 _BRANCH = """
     (SELECT t.id, t.posted_at FROM ledger_transaction t
      CROSS JOIN LATERAL (
@@ -85,26 +85,26 @@ FROM (SELECT id FROM ({own} UNION ALL {others}) found
 JOIN ledger_transaction t ON t.id = page.id
 CROSS JOIN LATERAL (
     SELECT json_agg(json_build_object(
-        'movement', movement, 'point_type', point_type_id, 'partner_id', partner_id,
-        'points', points, 'rate', rate::text) ORDER BY point_type_id, movement) AS list
-    FROM (SELECT m.movement, m.point_type_id, m.partner_id, m.rate, sum(m.points)::bigint AS points
+        'movement', movement, 'point_type', point_type_id, 'points', points, 'rate', rate::text)
+        ORDER BY point_type_id, movement) AS list
+    FROM (SELECT m.movement, m.point_type_id, {rate} AS rate, sum(m.points)::bigint AS points
           FROM ledger_movement m WHERE m.transaction_id = t.id AND {moved}
-          GROUP BY 1, 2, 3, 4) m
+          GROUP BY 1, 2, 3) m
 ) moved
 """
 _TOTALS = """
 SELECT coalesce(json_agg(json_build_object(
-    'movement', movement, 'point_type', point_type_id, 'partner_id', partner_id,
-    'transactions', transactions, 'points', points, 'rate', rate::text)
+    'movement', movement, 'point_type', point_type_id, 'transactions', transactions,
+    'points', points, 'rate', rate::text)
     ORDER BY point_type_id, movement, rate), '[]')::text
 FROM (
-    SELECT m.movement, m.point_type_id, m.partner_id, m.rate, sum(m.points)::bigint AS points,
+    SELECT m.movement, m.point_type_id, {rate} AS rate, sum(m.points)::bigint AS points,
            count(DISTINCT m.transaction_id) AS transactions
     FROM (SELECT id FROM ledger_transaction t WHERE {own} AND {wanted}
           UNION ALL
           SELECT id FROM ledger_transaction t WHERE {others} AND {wanted}) t
     JOIN ledger_movement m ON m.transaction_id = t.id
-    WHERE {moved} GROUP BY 1, 2, 3, 4
+    WHERE {moved} GROUP BY 1, 2, 3
 ) m
 """
 
@@ -130,13 +130,13 @@ def page_query(
     )
     position = {"before_at": before[0], "before_id": before[1]} if before else {}
     arguments = {**_arguments(wanted), **position, "limit": limit}
-    return _PAGE.format(own=own, others=others, moved=moved), arguments
+    return _PAGE.format(own=own, others=others, moved=moved, rate=_RATE), arguments
 
 
 def partner_totals(wanted: PartnerHistoryFilter) -> list[MovedTotal]:
     """Return what a filter selects, summed by movement, point type and rate. One query."""
     statement = _TOTALS.format(
-        own=_OWN, others=_OTHERS, wanted=_conditions(wanted), moved=_moved(wanted)
+        own=_OWN, others=_OTHERS, wanted=_conditions(wanted), moved=_moved(wanted), rate=_RATE
     )
     row = execute(statement, _arguments(wanted))
     return msgspec.json.decode(row[0], type=list[MovedTotal])

@@ -66,6 +66,11 @@ def has_postings(start: datetime, end: datetime) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def said(amount: Decimal, currency: str) -> Decimal:
+    """Return a stored amount with the places that its currency has."""
+    return amount.quantize(Decimal(1).scaleb(-places(currency)))
+
+
 STATEMENT_COLUMNS = (
     "partner", "month", "movement", "type", "transactions", "points", "rate", "amount", "currency",
 )  # fmt: skip
@@ -80,9 +85,11 @@ def statement_rows(statement: Statement) -> Iterator[tuple[object, ...]]:
     ):
         yield (
             partner, month, line.movement, line.point_type.code, line.transactions, line.points,
-            line.rate, line.amount, statement.currency,
+            None if line.rate is None else f"{line.rate.normalize():f}",
+            said(line.amount, statement.currency), statement.currency,
         )  # fmt: skip
-    yield partner, month, "TOTAL", "", "", "", "", statement.amount, statement.currency
+    total = said(statement.amount, statement.currency)
+    yield partner, month, "TOTAL", "", "", "", "", total, statement.currency
 
 
 def moved_transactions(

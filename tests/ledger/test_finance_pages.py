@@ -84,8 +84,8 @@ def test_a_statement_is_downloaded(office, statement):
 
     rows = streamed(answer).splitlines()
     assert answer["Content-Disposition"] == 'attachment; filename="GROCER-2026-10.csv"'
-    assert "GROCER,2026-10,ADJUSTED,PTS,1,-20,,0.0000,EUR" in rows
-    assert rows[-1] == "GROCER,2026-10,TOTAL,,,,,17.6000,EUR"
+    assert "GROCER,2026-10,ADJUSTED,PTS,1,-20,,0.00,EUR" in rows
+    assert rows[-1] == "GROCER,2026-10,TOTAL,,,,,17.60,EUR"
 
 
 def test_a_statement_cannot_be_edited(office, statement):

@@ -245,8 +245,8 @@ def test_the_command_prints_the_statements(story):
 
     rows = out.getvalue().splitlines()
     assert rows[0] == "partner,month,movement,type,transactions,points,rate,amount,currency"
-    assert "AIR,2026-10,EXCHANGED,PTS,1,-400,0.00800000,-3.2000,EUR" in rows
-    assert "GROCER,2026-10,TOTAL,,,,,17.6000,EUR" in rows
+    assert "AIR,2026-10,EXCHANGED,PTS,1,-400,0.008,-3.20,EUR" in rows
+    assert "GROCER,2026-10,TOTAL,,,,,17.60,EUR" in rows
 
 
 @pytest.mark.parametrize("month", ["2026-13", "October", "2099-01"])

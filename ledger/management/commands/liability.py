@@ -74,7 +74,8 @@ class Command(BaseCommand):
         table = Table(*names)
         for row in rows:
             table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-        Console().print(table)
+        # A file or a pipe has no width; a table that is cut off says nothing.
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 COHORT_COLUMNS = (

@@ -1,4 +1,5 @@
 import csv
+import sys
 from datetime import date
 from typing import Any
 
@@ -52,7 +53,8 @@ class Command(BaseCommand):
                 shown = f"{points:,}" if isinstance(points, int) else ""
                 cells = (partner, movement, kind, shown, rate, f"{amount} {currency}")
                 table.add_row(*("" if cell is None else str(cell) for cell in cells))
-        Console().print(table)
+        # A file or a pipe has no width; a table that is cut off says nothing.
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _statements(month: date) -> Any:
