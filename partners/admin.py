@@ -5,10 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.decorators import action
 
 from loyalty import token_cache
 from loyalty.admin_base import CachedFactsAdmin
@@ -25,7 +29,7 @@ from partners.services.partner import check_past
 class OutletInline(TabularInline):
     model = Outlet
     extra = 0
-    per_page = 50
+    per_page = 20
     ordering = ["code"]
 
 
@@ -78,6 +82,7 @@ class RateInline(TabularInline):
 
 class ExchangeTermsInline(StackedInline):
     model = ExchangeTerms
+    extra = 0
 
 
 class ClientInline(TabularInline):
@@ -99,7 +104,7 @@ class PartnerAdmin(CachedFactsAdmin):
     list_display = ["code", "name", "kind", "status", "currency"]
     list_filter = ["kind", "status"]
     search_fields = ["code", "name"]
-    inlines = [OutletInline, RateInline, ExchangeTermsInline, ContactInline, ClientInline]
+    inlines = [RateInline, ExchangeTermsInline, ContactInline, ClientInline, OutletInline]
     readonly_fields = ["version"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Partner | None = None) -> list[str]:
@@ -162,6 +167,7 @@ class ApiClientAdmin(ModelAdmin):
     list_select_related = ["application", "partner"]
     search_fields = ["application__name", "application__client_id", "partner__code"]
     actions = ["rotate"]
+    actions_detail = ["rotate_this"]
 
     @admin.display(description="Name")
     def client_name(self, client: ApiClient) -> str:
@@ -221,6 +227,30 @@ class ApiClientAdmin(ModelAdmin):
     def _show(self, request: HttpRequest, client_id: str, secret: str) -> None:
         text = f"Client id {client_id}, secret {secret}. The secret is shown this once."
         self.message_user(request, text, messages.WARNING)
+
+    @action(description="Rotate the secret", url_path="rotate", permissions=["rotation"])
+    def rotate_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first, then show the new secret once; the old one works for a day more."""
+        client = get_object_or_404(ApiClient.objects.select_related("application"), pk=object_id)
+        page = reverse("admin:partners_apiclient_change", args=[client.pk])
+        if not self.has_change_permission(request, client):
+            raise PermissionDenied
+        if request.method == "POST":
+            made = rotate_secret(client, at=timezone.now(), both_for=timedelta(days=1))
+            self._show(request, made.client_id, made.client_secret)
+            return redirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Rotate the secret of {client}",
+            "text": "The old secret works for a day more. The new one is shown once.",
+            "verb": "Rotate it",
+            "back": page,
+        }
+        return render(request, "loyalty/ask.html", context)
+
+    def has_rotation_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether a person of the staff may rotate secrets; whose is asked on the page."""
+        return super().has_change_permission(request)
 
     @admin.action(
         description="Rotate the secret; the old one works for a day more", permissions=["change"]

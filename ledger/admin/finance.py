@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminSingleDateWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ledger.admin.charts import STACKED, bars
 from ledger.admin.settlement import as_file, said
@@ -38,6 +38,7 @@ COHORTS = (
     "Breakage", "Redemption rate",
 )  # fmt: skip
 
+A_DAY = {"type": "date"}
 BALANCE = ("Type", "Opening", "Movements", "Closing", "Value")
 
 
@@ -47,7 +48,7 @@ class ReportForm(forms.Form):
     as_of = forms.DateField(
         required=False,
         label="Posted before",
-        widget=UnfoldAdminSingleDateWidget(),
+        widget=UnfoldAdminTextInputWidget(attrs=A_DAY),
         help_text="Empty: now.",
     )
     by = forms.MultipleChoiceField(
@@ -162,9 +163,11 @@ def _chart(found: Liability, settings: Configuration) -> str:
 class PeriodForm(forms.Form):
     """From which day to which."""
 
-    start = forms.DateField(label="From", widget=UnfoldAdminSingleDateWidget())
+    start = forms.DateField(label="From", widget=UnfoldAdminTextInputWidget(attrs=A_DAY))
     end = forms.DateField(
-        label="To", widget=UnfoldAdminSingleDateWidget(), help_text="The first day after it."
+        label="To",
+        widget=UnfoldAdminTextInputWidget(attrs=A_DAY),
+        help_text="The first day after it.",
     )
 
     def __init__(self, *args: Any, zone: ZoneInfo, **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ledger.admin.charts import STACKED, bars
 from ledger.models import Movement, PointType, Statement, StatementLine
+from ledger.queries.configuration import configuration
 from ledger.queries.statements import (
     STATEMENT_COLUMNS,
     last_month,
@@ -84,7 +85,9 @@ class StatementAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Posted")
     def period(self, statement: Statement) -> str:
-        return f"from {statement.starts_at:%Y-%m-%d %H:%M} until {statement.ends_at:%Y-%m-%d %H:%M}"
+        zone = configuration().zone
+        start, end = (each.astimezone(zone) for each in (statement.starts_at, statement.ends_at))
+        return f"from {start:%Y-%m-%d %H:%M} until {end:%Y-%m-%d %H:%M}, {zone}"
 
     @admin.display(description="The partner pays", ordering="amount")
     def total(self, statement: Statement) -> str:

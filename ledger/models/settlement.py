@@ -42,7 +42,7 @@ class Statement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.partner_id} {self.month:%Y-%m}"
+        return f"{self.partner} {self.month:%Y-%m}"
 
 
 class StatementLine(models.Model):

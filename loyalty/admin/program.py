@@ -28,6 +28,39 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     pass
 
 
+SECTIONS = {
+    "Programme": ["name", "currency", "time_zone", "time_zone_fixed", "epoch"],
+    "Purchases and points": [
+        "accepted_lateness",
+        "future_tolerance",
+        "offline_window",
+        "offline_floor",
+        "claim_window",
+        "redemption_grace",
+        "points_expiring_before",
+    ],
+    "Members": [
+        "duplicate_policy",
+        "minimum_age",
+        "phone_region",
+        "confirm_contact",
+        "several_cards",
+        "lost_card_grace",
+        "closing_balance",
+        "expires_after_inactivity",
+        "member_schema",
+    ],
+    "Sign-in and PIN": [
+        "session_lives",
+        "refresh_lives",
+        "pin_digits",
+        "step_up_lives",
+        "password_steps_up",
+        "pin_above",
+        "pin_above_per_day",
+        "pin_above_at_most",
+    ],
+}
 COUNTING = [
     "counts_points_paid",
     "counts_tax",
@@ -47,10 +80,12 @@ class ProgramAdmin(CachedFactsAdmin):
     readonly_fields = ["epoch", "time_zone_fixed", "time_zone"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Show what differs between programmes in what earns apart from all other settings."""
-        others = [name for name in self.get_fields(request, obj) if name not in COUNTING]
+        """Show the settings by what they are about; what counts for promotions stands last."""
+        known = {name for names in SECTIONS.values() for name in names}
+        rest = [n for n in self.get_fields(request, obj) if n not in known and n not in COUNTING]
         return [
-            (None, {"fields": others}),
+            *((title, {"fields": names}) for title, names in SECTIONS.items()),
+            *([("Other settings", {"fields": rest})] if rest else []),
             (
                 "What counts for promotions",
                 {

@@ -1,9 +1,16 @@
 """Webhooks and their deliveries in the back office."""
 
+import json
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from unfold.decorators import action
 
 from loyalty.admin_base import ReadOnlyAdmin
 from loyalty.models import WebhookDelivery, WebhookSubscription
@@ -15,6 +22,15 @@ class WebhookSubscriptionAdmin(ReadOnlyAdmin):
     list_display = ["code", "partner_id", "url", "active", "waiting", "given_up"]
     list_filter = ["active"]
     search_fields = ["code", "url"]
+    readonly_fields = ["log"]
+
+    @admin.display(description="Deliveries")
+    def log(self, row: WebhookSubscription) -> str:
+        """Lead to the log of what was sent to it."""
+        page = reverse("admin:loyalty_webhookdelivery_changelist")
+        shown = f"{row.deliveries.count():,} in the log"
+        link = '<a class="underline" href="{}?subscription__id__exact={}">{}</a>'
+        return format_html(link, page, row.pk, shown)
 
     @admin.display(description="Waiting")
     def waiting(self, row: WebhookSubscription) -> int:
@@ -41,9 +57,37 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_select_related = ["subscription", "event"]
     ordering = ["-event"]
     actions = ["send_again"]
+    actions_detail = ["send_this_again"]
+    readonly_fields = ["body"]
     show_full_result_count = False
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
+    @admin.display(description="What it tells, as it would be sent now")
+    def body(self, row: WebhookDelivery) -> str:
+        """Show the body, which is made when it is sent."""
+        made = deliveries.body_of(row.event, row.subscription)
+        text = json.dumps(json.loads(made), indent=1) if made else "Not for this subscriber's eyes."
+        return format_html("<pre>{}</pre>", text)
+
+    @action(description="Send again at once", url_path="again", permissions=["replay"])
+    def send_this_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Queue one delivery again, also one that was delivered or given up."""
+        rows = WebhookDelivery.objects.select_related("subscription")
+        row = get_object_or_404(rows, pk=object_id)
+        page = reverse("admin:loyalty_webhookdelivery_change", args=[row.pk])
+        if request.method == "POST":
+            deliveries.retry(row.subscription, row.pk, at=timezone.now())
+            self.message_user(request, "It goes out within a few seconds.", messages.SUCCESS)
+            return redirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Send it to {row.subscription} again",
+            "text": "It has the same webhook-id as before, so that a receiver can drop it.",
+            "verb": "Send it",
+            "back": page,
+        }
+        return render(request, "loyalty/ask.html", context)
+
+    def has_replay_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Deliveries are sent again here, and never edited."""
         return request.user.has_perm("loyalty.change_webhookdelivery")
 

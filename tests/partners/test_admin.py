@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from loyalty.models import Master, MasterEntity, User
 from partners.models import Exchange, PartnerRate
+from partners.services.clients import create_client
 from tests.factories.ledger import give
 from tests.factories.loyalty import UserFactory
 
@@ -147,3 +148,38 @@ def test_an_exchange_is_settled_in_the_back_office(group, allowed, client, membe
 
     row.refresh_from_db()
     assert row.status == ("FAILED" if allowed else "SENT")
+
+
+def test_a_secret_is_rotated_on_the_clients_page_once_that_is_confirmed(office, partner):
+    made = create_client("till", partner=partner)
+    url = reverse("admin:partners_apiclient_rotate_this", args=[made.client.pk])
+
+    asked = office.get(url)
+    made.client.refresh_from_db()
+    assert (asked.status_code, made.client.second_secret) == (200, "")
+    shown = office.post(url, follow=True)
+
+    made.client.refresh_from_db()
+    assert made.client.second_secret != ""
+    assert "The secret is shown this once." in shown.content.decode()
+
+
+@pytest.mark.parametrize("group", ["Auditor", "Helpdesk", "Finance"])
+def test_who_may_not_change_clients_rotates_no_secret(group, client, partner):
+    made = create_client("till", partner=partner)
+    client.force_login(UserFactory(groups=[group]))
+
+    url = reverse("admin:partners_apiclient_rotate_this", args=[made.client.pk])
+
+    assert client.post(url).status_code == 403
+    made.client.refresh_from_db()
+    assert made.client.second_secret == ""
+
+
+def test_a_partner_manager_rotates_no_secret_of_the_house(client, program):
+    made = create_client("house", partner=None)
+    client.force_login(UserFactory(groups=["Partner manager"]))
+
+    url = reverse("admin:partners_apiclient_rotate_this", args=[made.client.pk])
+
+    assert client.post(url).status_code == 403

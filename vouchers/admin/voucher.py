@@ -113,6 +113,31 @@ class VoucherTypeAdmin(ModelAdmin):
     list_filter = ["gives", "active"]
     search_fields = ["code", "name"]
     filter_horizontal = ["partners"]
+    fieldsets = [
+        (None, {"fields": ["code", "name", "active"]}),
+        (
+            "What it gives",
+            {"fields": ["gives", "value", "currency", "in_parts", "percent", "product", "text"]},
+        ),
+        ("For points", {"fields": ["point_type", "points", "at_once", "per_member"]}),
+        ("Codes and stock", {"fields": ["codes", "prefix", "left", "pool"]}),
+        (
+            "When and where",
+            {
+                "fields": [
+                    "active_from",
+                    "active_to",
+                    "lives",
+                    "reserved_for",
+                    "undo_within",
+                    "needs_member",
+                    "partners",
+                    "outlets",
+                ]
+            },
+        ),
+        ("Translations", {"fields": ["translations"], "classes": ["collapse"]}),
+    ]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: VoucherType | None = None

@@ -1,0 +1,55 @@
+"""The back office shows what was sent to a subscriber, and sends it again."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.urls import reverse
+
+from loyalty.models import OutboxEvent, WebhookDelivery, WebhookSubscription
+from tests.factories.ledger import give
+
+
+@pytest.fixture
+def delivery(house, member):
+    wanted = {"url": "https://shop.example/hook", "events": ["points.*"]}
+    assert house.put("/webhooks/SHOP/", wanted).status_code == 201
+    give(member, 100)
+    row = WebhookSubscription.objects.get()
+    event = OutboxEvent.objects.latest("pk")
+    return WebhookDelivery.objects.create(
+        id=event.object_id,
+        subscription=row,
+        event=event,
+        subject=member.pk,
+        status="DEAD",
+        attempts=9,
+        next_at=datetime.now(UTC),
+        created_at=datetime.now(UTC),
+    )
+
+
+def test_a_subscription_leads_to_its_log_and_keeps_its_secret(office, delivery):
+    page = office.get(
+        reverse("admin:loyalty_webhooksubscription_change", args=[delivery.subscription_id])
+    ).content.decode()
+
+    assert "1 in the log" in page
+    assert "secret" not in page.lower()
+
+
+def test_a_delivery_shows_what_it_tells(office, delivery):
+    page = office.get(reverse("admin:loyalty_webhookdelivery_change", args=[delivery.pk]))
+
+    assert "&quot;type&quot;: &quot;points.earn&quot;" in page.content.decode()
+
+
+def test_a_delivery_is_sent_again_once_that_is_confirmed(office, delivery):
+    url = reverse("admin:loyalty_webhookdelivery_send_this_again", args=[delivery.pk])
+
+    asked = office.get(url)
+    delivery.refresh_from_db()
+    assert (asked.status_code, delivery.status) == (200, "DEAD")
+    office.post(url)
+
+    delivery.refresh_from_db()
+    assert delivery.status == "PENDING"
