@@ -9,6 +9,8 @@ MENU: dict[str, list[tuple[str, str, str]]] = {
     "Promotions": [
         ("Promotions", "campaign", "promotions_promotion"),
         ("Event types", "celebration", "promotions_eventtype"),
+        ("Sweepstakes", "trophy", "promotions_sweepstake"),
+        ("Tickets", "local_activity", "promotions_ticket"),
     ],
     "Members": [
         ("Members", "group", "members_member"),

@@ -3,6 +3,6 @@
 A member's page stands here as the API's Member Info does: in the highest app that it needs.
 """
 
-from promotions.admin import event_type, ladder, member, promotion
+from promotions.admin import event_type, ladder, member, promotion, sweepstake
 
-__all__ = ["event_type", "ladder", "member", "promotion"]
+__all__ = ["event_type", "ladder", "member", "promotion", "sweepstake"]

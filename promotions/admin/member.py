@@ -28,6 +28,7 @@ from members.queries.history import family_of
 from members.services import profile
 from partners.queries import house
 from promotions.admin.standing import StandingActions
+from promotions.admin.sweepstake import tickets_of
 from promotions.admin.tables import table
 from promotions.services import enrollment
 from promotions.services.enrollment import EnrollmentRequest, UpdateRequest
@@ -59,6 +60,7 @@ SHOWN = [
     "phone_confirmed_at",
     "erased_at",
     "balances",
+    "tickets",
     "consents",
     "timeline",
 ]
@@ -304,6 +306,10 @@ class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
             ["", *names],
             ([row.point_type, *(f"{getattr(row, name):,}" for name in names)] for row in rows),
         )
+
+    @admin.display(description="Tickets")
+    def tickets(self, member: Member) -> str:
+        return tickets_of(member.pk)
 
     @admin.display(description="Consents")
     def consents(self, member: Member) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -29,7 +30,12 @@ class Sweepstake(models.Model):
     code = models.CharField(max_length=64, unique=True, validators=[CODE])
     name = models.CharField(max_length=200)
     text = models.CharField(max_length=4000, blank=True, help_text="What members read.")
-    terms_url = models.URLField(blank=True, help_text="Where the terms stand.")
+    terms_url = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[URLValidator(["https", "http"])],
+        help_text="Where the terms stand.",
+    )
     translations = models.JSONField(
         default=dict,
         blank=True,
