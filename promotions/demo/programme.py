@@ -9,7 +9,7 @@ from django.db import connection
 from loyalty.caller import Actor
 from loyalty.models import Master, MasterEntity
 from members.ladder import Definition, Measure, Threshold, Window
-from promotions.demo import data
+from promotions.demo import data, rewards
 from promotions.services.authoring import write_promotion
 from promotions.services.ladder import write_ladder
 
@@ -142,7 +142,9 @@ def load_ladder(*, at: datetime) -> None:
 
 def load_promotions(*, at: datetime, today: datetime) -> None:
     """Put the demo's promotions live from `at` on, and one that runs out shortly before `today`."""
-    for code, definition in {**PROMOTIONS, "PIZZA-MONTH": _pizza_month(today)}.items():
+    rewards.load_rewards(at=at, today=today)
+    found = {**PROMOTIONS, **rewards.PROMOTIONS, "PIZZA-MONTH": _pizza_month(today)}
+    for code, definition in found.items():
         write_promotion(code, definition, status="LIVE", at=at, by="demo")
 
 

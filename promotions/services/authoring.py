@@ -27,6 +27,7 @@ from promotions.models import (
     PromotionApproval,
     PromotionStatus,
     PromotionVersion,
+    Sweepstake,
 )
 from promotions.services import waiting
 from promotions.services.linting import lint
@@ -247,6 +248,8 @@ def _check_names(definition: Definition) -> None:
         _unknown("/event", f"There is no event type {definition.event}.")
     if award.voucher_type and not VoucherType.objects.filter(code=award.voucher_type).exists():
         _unknown("/award/voucher_type", f"There is no voucher type {award.voucher_type}.")
+    if award.sweepstake and not Sweepstake.objects.filter(code=award.sweepstake).exists():
+        _unknown("/award/sweepstake", f"There is no sweepstake {award.sweepstake}.")
     known = set(Tier.objects.values_list("code", flat=True))
     for tier in definition.audience.tiers:
         if tier not in known:

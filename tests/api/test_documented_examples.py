@@ -22,17 +22,19 @@ answer that is expected:
 - An answer's body holds at least the fields that are shown, with these values. `"…"` stands for
   any value, and `"…"` at the end of a list for any more. Lists without it are complete.
 - `{{name}}` in a request is what an earlier example of the page kept by `Keep: name = /pointer`
-  among its answer's headers. `{{now}}` is the present instant, `{{now+P1D}}` one a day later.
+  among its answer's headers. `{{now}}` is the present instant, `{{now+P1D}}` one a day later,
+  `{{sent}}` the instant at which the example is sent.
 - Every page starts from the same small world: the programme as `manage.py bootstrap` makes it, the
   partner GROCER, the member 1000000016 with card 6275000000000017, and the promotion BASE, which
   gives a point for each euro; the plan CLUB with the benefit PARKING (also of the tier BASE), and the
-  voucher type FIVE, worth 5.00 for 500 points. A page that needs more makes it by its own examples.
+  voucher type FIVE, worth 5.00 for 500 points; the sweepstake SPRING, three tickets free and others
+  for 100 points. A page that needs more makes it by its own examples.
 """
 
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,7 @@ import pytest
 from members.models import Member
 from tests.conftest import Api
 from tests.factories.promotions import promotion
+from tests.factories.sweepstakes import sweepstake
 from tests.factories.vouchers import BenefitFactory, PlanFactory, VoucherTypeFactory
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "api").glob("*.md"))
@@ -97,6 +100,8 @@ def filled(text, kept, now):
 
     def value(match):
         name, shift = match.groups()
+        if name == "sent":
+            return datetime.now(UTC).isoformat()
         if name != "now":
             return str(kept[name])
         days = int(shift[2:-1]) * (-1 if shift[0] == "-" else 1) if shift else 0
@@ -141,6 +146,7 @@ def callers(till, house, app, session_of, member):
     BenefitFactory(code="PARKING", tiers=["BASE"], quota=2)
     PlanFactory(code="CLUB", benefits=["PARKING"])
     VoucherTypeFactory(code="FIVE", stock=100)
+    sweepstake()
     return {
         "till": till,
         "house": house,

@@ -63,7 +63,7 @@ def test_the_members_maximum_reduces_what_a_purchase_brings(lucky, sell):  # noq
     assert (third["rewards"], third["near_misses"]) == ([], [{**near, "missing": "2"}])
 
 
-@pytest.mark.parametrize("state", ["none", "draft", "upcoming", "drawn"])
+@pytest.mark.parametrize("state", ["draft", "upcoming", "drawn"])
 def test_a_sweepstake_that_is_not_open_is_a_near_miss(lucky, sell, now, state):  # noqa: F811
     if state == "draft":
         sweepstake(publish=False)
@@ -80,6 +80,15 @@ def test_a_sweepstake_that_is_not_open_is_a_near_miss(lucky, sell, now, state): 
     assert [each["reason"] for each in answer.json()["near_misses"]] == ["SWEEPSTAKE_CLOSED"]
     assert not LimitCounter.objects.exists()
     assert numbers() == []
+
+
+def test_a_promotion_names_a_sweepstake_that_there_is(house):
+    award = {"kind": "TICKET", "sweepstake": "NOTHING", "quantity": 1}
+
+    answer = house.put("/promotions/LUCKY/", {"name": "Lucky", "award": award})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == "/award/sweepstake"
 
 
 def test_who_is_too_young_gets_no_ticket_from_a_promotion_either(lucky, sell, now):  # noqa: F811
