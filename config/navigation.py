@@ -8,6 +8,7 @@ from django.urls import reverse_lazy
 MENU: dict[str, list[tuple[str, str, str]]] = {
     "Promotions": [
         ("Promotions", "campaign", "promotions_promotion"),
+        ("Approvals", "how_to_reg", "promotions_promotionapproval"),
         ("Event types", "celebration", "promotions_eventtype"),
         ("Sweepstakes", "trophy", "promotions_sweepstake"),
         ("Tickets", "local_activity", "promotions_ticket"),

@@ -1,14 +1,12 @@
 """The back office through its own forms: every page opens; changes go through the services."""
 
-import json
-
 import pytest
 from django.contrib import admin
 from django.urls import reverse
 
 from ledger.models import PointType
 from loyalty.models import Program
-from promotions.models import Promotion, PromotionVersion
+from promotions.models import Promotion
 from tests.factories.ledger import give
 from tests.factories.promotions import promotion
 
@@ -40,33 +38,6 @@ def test_the_landing_page_shows_the_programmes_figures(office, member):
     page = office.get(reverse("admin:index")).content.decode()
 
     assert 'data-figure="Points outstanding">1,234<' in page
-
-
-def test_a_promotion_is_written_as_versions(office):
-    definition = {"name": "Once", "award": {"kind": "FIXED", "type": "PTS", "points": 5}}
-    form = {
-        "code": "ONCE",
-        "status": "LIVE",
-        "definition": json.dumps(definition),
-        "versions-TOTAL_FORMS": 0,
-        "versions-INITIAL_FORMS": 0,
-        "statuses-TOTAL_FORMS": 0,
-        "statuses-INITIAL_FORMS": 0,
-    }
-
-    wrong = office.post(
-        reverse("admin:promotions_promotion_add"),
-        {
-            **form,
-            "definition": json.dumps({"name": "x", "award": {"kind": "FIXED", "type": "PTS"}}),
-        },
-    )
-    right = office.post(reverse("admin:promotions_promotion_add"), form)
-
-    assert "/award/points: FIXED needs points." in wrong.content.decode().replace("&#x27;", "'")
-    assert right.status_code == 302
-    version = PromotionVersion.objects.get()
-    assert (version.number, version.created_by, version.promotion.status) == (1, "boss", "LIVE")
 
 
 def test_pausing_a_promotion_moves_the_epoch(office):

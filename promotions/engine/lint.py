@@ -128,7 +128,9 @@ def _beside(definition: Definition, around: Around) -> Iterator[Found]:
         other = live.definition.combination
         if shared := sorted(set(definition.coupons) & set(live.definition.coupons)):
             yield "COUPON_SHARED", f"{live.code} has the coupon {shared[0]}, too."
-        if not _meet(definition, live.definition, around.paths):
+        ends = live.definition.active_to
+        over = ends is not None and ends <= around.at
+        if over or not _meet(definition, live.definition, around.paths):
             continue
         alone = not other.stackable or (own.group is not None and own.group == other.group)
         if alone and other.priority > own.priority and _always(live.definition):

@@ -1,5 +1,6 @@
 """Rule tests: example baskets with what they must earn before a promotion may go live."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +24,19 @@ from promotions.services.earning import counting_of
 from promotions.services.snapshot import load_schemas
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a rule test: what the basket earns, and what it was to earn, as people read."""
+
+    name: str
+    got: str
+    wanted: str
+
+    @property
+    def passes(self) -> bool:
+        return self.got == self.wanted
+
+
 def run_tests(definition: Definition) -> None:
     """Evaluate the rule tests of a definition alone, at the instant each test's basket names.
 
@@ -31,8 +45,22 @@ def run_tests(definition: Definition) -> None:
     :raises TestsFail: with a sentence for each test that gives something else.
     :raises ValidationFailed: if a test's basket is not one.
     """
+    failures = [
+        f"{each.name}: {each.got} in place of {each.wanted}."
+        for each in results(definition)
+        if not each.passes
+    ]
+    if failures:
+        raise TestsFail(failures)
+
+
+def results(definition: Definition) -> list[Result]:
+    """Return what comes of each rule test of a definition.
+
+    :raises ValidationFailed: if a test's basket is not one.
+    """
     program, schemas = Program.objects.get(pk=1), load_schemas()
-    failures = []
+    told = []
     for place, test in enumerate(definition.tests):
         found = _found(definition, test, place, program, schemas)
         got: dict[str, int] = {}
@@ -41,10 +69,8 @@ def run_tests(definition: Definition) -> None:
         got |= {f"{each.kind} {each.code}": each.quantity for each in found.rewards}
         wanted = {each.type: each.points for each in test.points if each.points}
         wanted |= {f"{each.kind} {each.code}": each.quantity for each in test.rewards}
-        if got != wanted:
-            failures.append(f"{test.name}: {_read_out(got)} in place of {_read_out(wanted)}.")
-    if failures:
-        raise TestsFail(failures)
+        told.append(Result(test.name, _read_out(got), _read_out(wanted)))
+    return told
 
 
 def _read_out(points: dict[str, int]) -> str:

@@ -167,6 +167,7 @@ def test_without_products_in_the_master_data_the_till_says_what_a_line_is(progra
         ),
         ({"weekdays": ["MON"]}, {"weekdays": ["TUE"]}, False),
         ({"coupons": ["SPRING"]}, {}, False),
+        ({}, {"active_to": "2026-01-01T00:00:00Z"}, False),
         ({"active_to": "2030-01-01T00:00:00Z"}, {"active_from": "2031-01-01T00:00:00Z"}, False),
         ({"combination": {"group": "G"}}, {"combination": {"group": "G"}}, False),
         ({}, {"combination": {"base": True}}, False),
