@@ -40,7 +40,10 @@ class Grant(msgspec.Struct, kw_only=True):
 
 
 def grant(book: Book, transaction: Transaction, grants: Iterable[Grant]) -> list[Lot]:
-    """Give each grant as a lot: available if its instant has come, else pending."""
+    """Give each grant as a lot: available if its instant has come, else pending.
+
+    Where others than the partner that posts issue some of it, the header names them.
+    """
     lots = []
     for seq, each in enumerate(grants):
         assert each.points > 0
@@ -65,6 +68,9 @@ def grant(book: Book, transaction: Transaction, grants: Iterable[Grant]) -> list
         if "/ACTIVITY/" in each.expiry and each.expiry not in book.activity:
             book.activity.append(each.expiry)
         lots.append(lot)
+    header = transaction.header
+    if others := {lot.partner_id for lot in lots} - {header.partner_id}:
+        header.data = {**(header.data or {}), "funders": sorted(others)}
     return lots
 
 

@@ -234,7 +234,7 @@ class Transaction(models.Model):
             ),
             models.Index(
                 fields=["posted_at", "id"],
-                condition=~Q(kind__in=["EARN", "BONUS"]),
+                condition=~Q(kind__in=["EARN", "BONUS"]) | Q(data__has_key="funders"),
                 name="transaction_not_earned",
             ),
         ]

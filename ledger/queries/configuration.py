@@ -18,7 +18,7 @@ from members.models import LadderVersion, Tier
 from members.queries.stages import permissions
 from members.stages import Permissions
 from members.thresholds import Limits
-from partners.models import Outlet
+from partners.models import Outlet, Partner
 from partners.queries import ExchangeFacts, exchange_facts
 
 
@@ -102,6 +102,7 @@ class Configuration:
     stages: Mapping[str, Permissions]
     base_tier: str
     ladders: tuple[Ladder, ...]
+    partners: Mapping[str, int] = field(default_factory=dict)
     carries_remainders: bool = False
     basis: Basis = Basis()
     returns_without_original: str = Program.ReturnsWithoutOriginal.REFUSE
@@ -246,6 +247,7 @@ def _load() -> Configuration:
         stages=permissions(),
         base_tier=next((code for code, _ in tiers), ""),
         ladders=tuple(_ladders(program, point_types.values(), tiers)),
+        partners=dict(Partner.objects.values_list("code", "pk")),
         carries_remainders=program.carries_remainders,
         basis=_basis(program),
         returns_without_original=program.returns_without_original,

@@ -60,10 +60,13 @@ class MovedTotal(msgspec.Struct, kw_only=True):
 
 
 # Both walk an index from the newest posting down and look at each transaction's movements until
-# the page is full. Whose header names the partner is found by the one; what moved points that the
-# partner issued, and was posted by others, is never an earn: the other index holds no earns.
+# the page is full. Whose header names the partner is found by the one; what others posted and may
+# have moved points that it issued by the other, which holds of all earns only those whose header
+# says that somebody else funds a part.
 _OWN = "t.partner_id + 0 = %(partner_id)s"  # As the index has it.
-_OTHERS = "t.kind NOT IN ('EARN', 'BONUS') AND t.partner_id <> %(partner_id)s"
+_OTHERS = (
+    "(t.kind NOT IN ('EARN', 'BONUS') OR t.data ? 'funders') AND t.partner_id <> %(partner_id)s"
+)
 _COUNTS = {"CAUSED": "m.partner_id = %(partner_id)s", "ISSUED": "m.issuer_id = %(partner_id)s"}
 # What another partner settles is priced by that partner's terms, which are nobody else's.
 _RATE = "CASE WHEN m.partner_id = %(partner_id)s THEN m.rate END"

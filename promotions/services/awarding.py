@@ -174,17 +174,23 @@ def dated_awards(
 def grants_of(
     awards: Sequence[DatedAward], partner_id: int, settings: Configuration
 ) -> list[Grant]:
-    """Return a grant for each promotion version and type; the split by line is in the record."""
+    """Return a grant for each promotion version and type; the split by line is in the record.
+
+    Who funds a promotion issues what it gives, and settles it; else the partner that posts does.
+    """
+    versions = snapshot_of(settings).by_id
     grants: dict[tuple[int, str], Grant] = {}
     for each in awards:
         key = (each.award.version_id, each.award.type)
         if known := grants.get(key):
             known.points += each.award.points
             continue
+        version = versions.get(each.award.version_id)
+        payer = version.definition.funded_by if version else None
         grants[key] = Grant(
             point_type=settings.point_type(each.award.type).id,
             points=each.award.points,
-            partner_id=partner_id,
+            partner_id=settings.partners.get(payer or "", partner_id),
             available_at=each.available_at,
             expires_at=each.expires_at,
             expiry=each.expiry,

@@ -112,7 +112,8 @@ def reward_event(request: EventRequest, *, at: datetime) -> Rewarded:
     told = {"type": kind.code, "role": _role(kind, REFERRED), "related": request.related}
     if cooldown is not None:
         transaction = finish(book.book, begin(book.book, header_of(occasion, standing.held.tier)))
-        transaction.header.data = {"event": {**told, "cooldown": cooldown}}
+        event = {**told, "cooldown": cooldown}
+        transaction.header.data = {**(transaction.header.data or {}), "event": event}
         standings.write([book, other] if other else [book], [standing])
         return Rewarded(book, transaction, NOTHING)
     till, asked = Till(), asked_of(settings, snapshot_of(settings), [request.occurred_at])

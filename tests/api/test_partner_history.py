@@ -12,8 +12,10 @@ from partners.models import PartnerRate
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory
+from tests.factories.promotions import promotion
 from tests.ledger.settlement_story import Story
 
+ONE_DAY = timedelta(days=1)
 OCTOBER = {"from": "2026-09-30T22:00:00Z", "to": "2026-10-31T23:00:00Z", "by": "posted"}
 
 
@@ -197,8 +199,6 @@ def test_an_unknown_point_type_is_refused(till):
 
 
 def test_by_outlet_and_by_the_tills_time(till, purchase, now, member):
-    from tests.factories.promotions import promotion
-
     promotion()
     yesterday = (now - timedelta(days=1)).isoformat()
     till.post("/transactions/earn/", purchase(outlet="S2", occurred_at=yesterday))
@@ -268,3 +268,36 @@ def test_a_page_walks_the_indexes(partner, now, view):
     assert "transaction_not_earned" in plan
     assert "Sort Key: t.posted_at DESC, t.id DESC" not in plan.split("Limit")[-1]
     assert Transaction.objects.count() == 60
+
+
+def test_who_funds_a_promotion_issues_what_it_gives(till, api_of, purchase, member, now):
+    supplier = PartnerFactory(code="SOAP", kind="SUPPLIER", currency="EUR")
+    PartnerRate.objects.create(
+        partner=supplier, kind="EARN", point_type="PTS", rate="0.02", valid_from=now - ONE_DAY
+    )
+    promotion()
+    promotion("BUBBLES", award={"kind": "FIXED", "type": "PTS", "points": 30}, funded_by="SOAP")
+    earned = till.post("/transactions/earn/", purchase()).json()
+
+    of_till = till.get("/partners/GROCER/transactions/").json()
+    of_supplier = api_of(supplier).get("/partners/SOAP/transactions/").json()
+
+    assert [moved(row) for row in of_till["results"]] == [("EARN", [("EARNED", 4)])]
+    [row] = of_supplier["results"]
+    assert (row["id"], row["partner"], row["reference"]) == (earned["id"], "GROCER", None)
+    assert row["movements"][0]["points"] == 30
+    assert row["movements"][0]["settlement"] == {"amount": "0.60", "currency": "EUR"}
+
+    back = {
+        "original": {"id": earned["id"]},
+        "reference": "BACK",
+        "occurred_at": now.isoformat(),
+        "reason": "Changed their mind",
+    }
+    assert till.post("/transactions/reverse-earn/", back).status_code == 201
+
+    again = api_of(supplier).get("/partners/SOAP/transactions/").json()
+    assert totals(again) == {
+        ("EARNED", "0.02"): (1, 30, "0.60"),
+        ("REVERSED", "0.02"): (1, -30, "-0.60"),
+    }

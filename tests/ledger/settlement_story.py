@@ -11,11 +11,11 @@ from ledger.services.redemption import RedemptionRequest, redeem_points
 from ledger.services.reversal import ReversalRequest
 from ledger.services.settlement import settle_chunk
 from partners.models import ExchangeTerms, Partner, PartnerRate
+from promotions.services.redemption_reversals import reverse_redemption
 from promotions.services.returns import reverse_earn
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory
-from vouchers.services.redemption import reverse_redemption
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 CHANGE = datetime(2026, 10, 15, tzinfo=UTC)
