@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='eventtype',
             name='two_sided',
-            field=models.BooleanField(default=False, help_text='The event names a referrer, too; conditions ask event.role, which is REFERRED or REFERRER.'),
+            field=models.BooleanField(default=False, help_text='An event may name a referrer; conditions ask event.role, which is REFERRED for the member and REFERRER for the other.'),
         ),
         migrations.AlterField(
             model_name='eventtype',

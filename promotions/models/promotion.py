@@ -169,8 +169,8 @@ class EventType(models.Model):
     )
     two_sided = models.BooleanField(
         default=False,
-        help_text="The event names a referrer, too; conditions ask event.role, which is REFERRED"
-        " or REFERRER.",
+        help_text="An event may name a referrer; conditions ask event.role, which is REFERRED"
+        " for the member and REFERRER for the other.",
     )
     own = models.BooleanField(default=False, editable=False, help_text="Laurel alone sends it.")
     active = models.BooleanField(default=True)

@@ -109,7 +109,7 @@ def reward_event(request: EventRequest, *, at: datetime) -> Rewarded:
     overrides.catch_up(standing, book)
     near = _near(book, request)
     cooldown = _blocked(kind, near, request.occurred_at, settings)
-    told = {"type": kind.code, "role": _role(kind, REFERRED), "related": request.related}
+    told = {"type": kind.code, "role": REFERRED if other else None, "related": request.related}
     if cooldown is not None:
         transaction = finish(book.book, begin(book.book, header_of(occasion, standing.held.tier)))
         event = {**told, "cooldown": cooldown}
@@ -122,7 +122,7 @@ def reward_event(request: EventRequest, *, at: datetime) -> Rewarded:
     if other is not None:
         second = standings.standing_of(other, settings)
         overrides.catch_up(second, other)
-        own = _of_referrer(occasion, kind)
+        own = _of_referrer(occasion)
         given.append(_give(other, second, own, till, facts.known(other, asked, wanted)))
         sides.append(second)
     records = [*(b.record for b in given if b.record), *standings.records_of(sides)]
@@ -221,7 +221,7 @@ def _checked(
     if request.occurred_at < earliest:
         raise TooOld(accepted_from=earliest)
     attributes = complete(kind.schema, request.attributes)
-    if kind.two_sided:
+    if other is not None:
         attributes["role"] = REFERRED
     return kind, Occasion(
         trigger="EVENT",
@@ -286,11 +286,7 @@ def _blocked(
     return None
 
 
-def _role(kind: EventTypeFacts, role: str) -> str | None:
-    return role if kind.two_sided else None
-
-
-def _of_referrer(occasion: Occasion, kind: EventTypeFacts) -> Occasion:
+def _of_referrer(occasion: Occasion) -> Occasion:
     """Return the referrer's side of an event."""
     attributes = {**occasion.attributes, "role": REFERRER}
     fields = {name: getattr(occasion, name) for name in Occasion.__slots__}

@@ -28,7 +28,8 @@ answer that is expected:
   partner GROCER, the member 1000000016 with card 6275000000000017, and the promotion BASE, which
   gives a point for each euro; the plan CLUB with the benefit PARKING (also of the tier BASE), and the
   voucher type FIVE, worth 5.00 for 500 points; the sweepstake SPRING, three tickets free and others
-  for 100 points. A page that needs more makes it by its own examples.
+  for 100 points; the event type SURVEY with two sides, whose score is 0 to 10, and the promotion
+  THANKS on it. A page that needs more makes it by its own examples.
 """
 
 import json
@@ -41,6 +42,7 @@ import pytest
 
 from members.models import Member
 from tests.conftest import Api
+from tests.factories.events import EventTypeFactory
 from tests.factories.promotions import promotion
 from tests.factories.sweepstakes import sweepstake
 from tests.factories.vouchers import BenefitFactory, PlanFactory, VoucherTypeFactory
@@ -147,6 +149,15 @@ def callers(till, house, app, session_of, member):
     PlanFactory(code="CLUB", benefits=["PARKING"])
     VoucherTypeFactory(code="FIVE", stock=100)
     sweepstake()
+    EventTypeFactory(code="SURVEY", cooldown="P30D", two_sided=True)
+    promotion(
+        "THANKS",
+        name="50 points for a happy customer",
+        trigger="EVENT",
+        event="SURVEY",
+        condition="event.score >= 8",
+        award={"kind": "FIXED", "type": "PTS", "points": 50},
+    )
     return {
         "till": till,
         "house": house,
