@@ -4,7 +4,7 @@ Names and addresses of e-mail are made up, the same each time; ages, incomes and
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
@@ -182,6 +182,13 @@ def _people() -> Iterator[tuple[int, dict[str, str]]]:
         )
 
 
+def _born(household: int, band: str | None) -> date:
+    """Return a date of birth in a household's band of ages; the data know no more."""
+    youngest = int((band or "35")[:2])
+    age = youngest + household * 3 % 10
+    return date(datetime.now(UTC).year - 1 - age, 1 + household * 5 % 12, 1 + household * 11 % 28)
+
+
 def _request(household: int, attributes: dict[str, str], caller: Caller) -> EnrollmentRequest:
     first = FIRST_NAMES[household * 7 % len(FIRST_NAMES)]
     last = LAST_NAMES[household * 13 % len(LAST_NAMES)]
@@ -189,6 +196,7 @@ def _request(household: int, attributes: dict[str, str], caller: Caller) -> Enro
         "first_name": first,
         "last_name": last,
         "language": "en",
+        "birth_date": _born(household, attributes.get("age")),
         "address": {"country": "US"},
         "attributes": attributes,
     }

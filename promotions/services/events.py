@@ -105,40 +105,57 @@ def reward_event(request: EventRequest, *, at: datetime) -> Rewarded:
         if each is not None:
             posting.settle(each)
     kind, occasion = _checked(book, other, request, settings, at)
-    standing = standings.standing_of(book, settings)
-    overrides.catch_up(standing, book)
-    near = _near(book, request)
-    cooldown = _blocked(kind, near, request.occurred_at, settings)
+    cooldown = _blocked(kind, _near(book), request.occurred_at, settings)
     told = {"type": kind.code, "role": REFERRED if other else None, "related": request.related}
     if cooldown is not None:
-        transaction = finish(book.book, begin(book.book, header_of(occasion, standing.held.tier)))
-        event = {**told, "cooldown": cooldown}
-        transaction.header.data = {**(transaction.header.data or {}), "event": event}
-        standings.write([book, other] if other else [book], [standing])
-        return Rewarded(book, transaction, NOTHING)
-    till, asked = Till(), asked_of(settings, snapshot_of(settings), [request.occurred_at])
-    bonus = _give(book, standing, occasion, till, facts.known(book, asked, wanted))
-    given, sides = [bonus], [standing]
+        return _keep_off(book, other, occasion, {**told, "cooldown": cooldown}, settings)
+    asked = asked_of(settings, snapshot_of(settings), [request.occurred_at])
+    sides = [_Side(book, standings.standing_of(book, settings), occasion)]
     if other is not None:
-        second = standings.standing_of(other, settings)
-        overrides.catch_up(second, other)
         own = _of_referrer(occasion)
-        given.append(_give(other, second, own, till, facts.known(other, asked, wanted)))
-        sides.append(second)
-    records = [*(b.record for b in given if b.record), *standings.records_of(sides)]
+        sides.append(_Side(other, standings.standing_of(other, settings), own))
+    till = Till()
+    given = [_give(each, till, facts.known(each.book, asked, wanted)) for each in sides]
+    moved = [each.standing for each in sides]
+    records = [*(each.record for each in given if each.record), *standings.records_of(moved)]
     recorded = recording(records, till)  # Issues vouchers: only now is it known what was given.
-    transaction, side = _tell(given, kind, told, settings, request)
+    transaction, side = _tell(given, kind, told, settings)
     rewarded = [] if _gave_nothing(given) else [_note(book, transaction, kind)]
     posting.write_many(
-        [each for each in (book, other) if each is not None],
-        alongside=[*recorded, *rewarded, *standings.record_of(sides)],
+        [each.book for each in sides],
+        alongside=[*recorded, *rewarded, *standings.record_of(moved)],
     )
-    assert bonus.record is not None
+    assert given[0].record is not None
     referrer = None
     if other is not None and side is not None:
         effects = [msgspec.structs.asdict(each) for each in side.effects]
         referrer = ReferrerSide(side.id, other.book.member_id, effects)
-    return Rewarded(book, transaction, bonus.record.result, referrer)
+    return Rewarded(book, transaction, given[0].record.result, referrer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side of an event under way."""
+
+    book: LockedBook
+    standing: Standing
+    occasion: Occasion
+
+
+def _keep_off(
+    book: LockedBook,
+    other: LockedBook | None,
+    occasion: Occasion,
+    told: dict[str, Any],
+    settings: Configuration,
+) -> Rewarded:
+    """Post an event that is kept off: nothing, so that it is known when it comes again."""
+    standing = standings.standing_of(book, settings)
+    overrides.catch_up(standing, book)
+    transaction = finish(book.book, begin(book.book, header_of(occasion, standing.held.tier)))
+    transaction.header.data = {**(transaction.header.data or {}), "event": told}
+    standings.write([book, other] if other else [book], [standing])
+    return Rewarded(book, transaction, NOTHING)
 
 
 def _lock(
@@ -265,7 +282,7 @@ class _Near(msgspec.Struct):
 _decode_near = msgspec.json.Decoder(_Near).decode
 
 
-def _near(book: LockedBook, request: EventRequest) -> _Near:
+def _near(book: LockedBook) -> _Near:
     return _decode_near(book.facts["promotions_events_near"])
 
 
@@ -273,16 +290,16 @@ def _blocked(
     kind: EventTypeFacts, near: _Near, occurred_at: datetime, settings: Configuration
 ) -> Cooldown | None:
     """Return what keeps an event off: one rewarded before it, or after it where it comes late."""
-    for first, second, rewarded in (
-        (near.before, occurred_at, near.before),
-        (occurred_at, near.after, near.after),
-    ):
-        if first is None or second is None or rewarded is None:
+    latest = near.after or near.before
+    if latest is None:
+        return None
+    until = kind.rests_until(latest, settings.zone)
+    for first, second in ((near.before, occurred_at), (occurred_at, near.after)):
+        if first is None or second is None:
             continue
         rests = kind.rests_until(first, settings.zone)
         if rests is not None and (rests[1] is None or second < rests[1]):
-            end = kind.rests_until(rewarded, settings.zone)
-            return Cooldown(True, rests[0], end[1] if end else None)
+            return Cooldown(True, rests[0], until[1] if until else None)
     return None
 
 
@@ -293,12 +310,12 @@ def _of_referrer(occasion: Occasion) -> Occasion:
     return Occasion(**{**fields, "attributes": attributes})
 
 
-def _give(
-    book: LockedBook, standing: Standing, occasion: Occasion, till: Till, known: facts.Known
-) -> Bonus:
+def _give(side: _Side, till: Till, known: facts.Known) -> Bonus:
     """Draft what one side gets, and count it towards tiers."""
+    book, standing = side.book, side.standing
+    overrides.catch_up(standing, book)
     tier = standing.held.tier
-    bonus = post_bonus(book, occasion, purse=till, known=known, tier=tier)
+    bonus = post_bonus(book, side.occasion, purse=till, known=known, tier=tier)
     assert bonus.transaction is not None, "an event has a reference"
     tiering.add_bonus(standing, book, bonus.transaction)
     reward_move(standing, book, tier, purse=till)
@@ -318,13 +335,13 @@ def _tell(
     kind: EventTypeFacts,
     told: dict[str, Any],
     settings: Configuration,
-    request: EventRequest,
 ) -> tuple[Transaction, Transaction | None]:
     """Write into each posting what it was for, and how long others are kept off; return them."""
     transaction = given[0].transaction
     side = given[1].transaction if len(given) > 1 else None
     assert transaction is not None
-    rests = None if _gave_nothing(given) else kind.rests_until(request.occurred_at, settings.zone)
+    occurred_at = transaction.header.occurred_at
+    rests = None if _gave_nothing(given) else kind.rests_until(occurred_at, settings.zone)
     cooldown = Cooldown(False, *rests) if rests else None
     own = {**told, "cooldown": cooldown, "other": side.id if side else None}
     transaction.header.data = {**(transaction.header.data or {}), "event": own}

