@@ -157,6 +157,7 @@ def callers(till, house, app, session_of, member):
         event="SURVEY",
         condition="event.score >= 8",
         award={"kind": "FIXED", "type": "PTS", "points": 50},
+        visible=False,
     )
     return {
         "till": till,
