@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
@@ -246,11 +246,16 @@ def _head(promotion: Promotion | None) -> dict[str, Any] | None:
 
 @admin.register(PromotionApproval)
 class PromotionApprovalAdmin(ReadOnlyAdmin):
-    list_display = [
-        *("promotion", "state", "asked_by", "asked_at", "decided_by", "decided_at"),
-    ]
+    list_display = ["of", "state", "asked_by", "asked_at", "decided_by", "decided_at"]
+    list_display_links = None
     list_filter = ["state"]
+    list_select_related = ["promotion"]
     ordering = ["-asked_at"]
+
+    @admin.display(description="Promotion")
+    def of(self, approval: PromotionApproval) -> str:
+        url = reverse("admin:promotions_promotion_change", args=[approval.promotion_id])
+        return format_html("<a class='font-semibold' href='{}'>{}</a>", url, approval.promotion)
 
 
 @admin.register(Evaluation)

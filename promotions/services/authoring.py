@@ -94,8 +94,7 @@ def write_promotion(
         version = last
     if waits:
         set_status(promotion, promotion.status, at=at)
-        plain = version.definition
-        asked = waiting.ask(promotion, plain, version=version, at=at, by=by)
+        asked = _ask(promotion, version, at=at, by=by)
         return Written(promotion, version, not same, warnings, asked)
     if not same or status != promotion.status:
         waiting.supersede(promotion, at=at, by=by)
@@ -157,14 +156,25 @@ def change_status(
         run_tests(definition)
         warnings = lint(code, definition, at=at)
         if promotion.status != status and waiting.second_person_needed():
-            asked = waiting.ask(
-                promotion, version.definition, version=version, at=at, by=by, reason=reason
-            )
+            asked = _ask(promotion, version, at=at, by=by, reason=reason)
             return Written(promotion, version, False, warnings, asked)
     if promotion.status != status:
         waiting.supersede(promotion, at=at, by=by)
     set_status(promotion, status, at=at, reason=reason)
     return Written(promotion, version, new_version=False, warnings=warnings)
+
+
+def _ask(
+    promotion: Promotion, version: PromotionVersion, *, at: datetime, by: str, reason: str = ""
+) -> PromotionApproval:
+    """Let a promotion that is not live wait to go live with a version.
+
+    :raises ValidationFailed: if an earlier version, which nobody judges, would be live till then.
+    """
+    if version.number > 1 and version.effective_from > at:
+        message = "Until then an earlier version would be live, which nobody judges."
+        raise ValidationFailed([FieldError("/effective_from", "OUT_OF_RANGE", message)])
+    return waiting.ask(promotion, version.definition, version=version, at=at, by=by, reason=reason)
 
 
 def map_segments(

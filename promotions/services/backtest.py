@@ -221,6 +221,9 @@ def _count(sale: Past, today: Today, past: _Past, trial: Trial, counter: Counter
         counter.tally.gone += 1
         return
     purchase, ceilings = sale.inputs.purchase, sale.inputs.ceilings
+    wanted = past.draft.definition
+    if (purchase.trigger, purchase.event) != (wanted.trigger, wanted.event):
+        return
     worth = _worth(past, purchase)
     kind = past.version.definition.award.type
     if kind and worth is not None and kind not in purchase.worth:

@@ -238,3 +238,15 @@ def test_nothing_of_an_unknown_promotion_waits(ann):
 def test_without_four_eyes_nothing_waits(house, program):
     assert put(house).status_code == 201
     assert judge(house).json()["code"] == "NOTHING_WAITS"
+
+
+def test_an_earlier_version_does_not_go_live_behind_the_one_that_is_judged(ann, bob, now):
+    put(ann, status="DRAFT", award={**COFFEE["award"], "points": 999})
+    tomorrow = (now + timedelta(days=1)).isoformat()
+
+    answer = put(ann, effective_from=tomorrow)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == "/effective_from"
+    assert PromotionVersion.objects.count() == 1
+    assert not PromotionApproval.objects.exists()

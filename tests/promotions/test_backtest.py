@@ -231,6 +231,21 @@ def test_a_promotion_of_next_year_is_tried_without_its_dates(buys, member, now):
     assert report["notes"][0].startswith("DATES_LEFT_OUT")
 
 
+def test_a_draft_for_an_occasion_sees_only_occasions_of_its_kind(house, buys, member, now):
+    promotion("WELCOME", trigger="ENROLMENT", award={"kind": "FIXED", "type": "PTS", "points": 7})
+    buys(member, hours=5)
+    house.post("/members/", {"profile": {"first_name": "Ann"}, "reference": "E-1"})
+
+    welcome, birthday = (
+        run(start({**BONUS, "trigger": trigger}, now + timedelta(minutes=5)))
+        for trigger in ("ENROLMENT", "BIRTHDAY")
+    )
+
+    assert (welcome["total"]["sales"], welcome["total"]["given"]) == (1, 10)
+    assert (birthday["total"]["sales"], birthday["total"]["given"]) == (0, 0)
+    assert any(note.startswith("ONLY_POSTED") for note in welcome["notes"])
+
+
 def test_sales_that_came_back_are_named(buys, till, member, now):
     sold = buys(member, hours=5)
     till.post(
