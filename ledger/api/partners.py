@@ -26,6 +26,7 @@ from loyalty.api.fields import (
     Name,
     Short,
     check_instant,
+    filled,
 )
 from loyalty.api.openapi import operation
 from loyalty.api.pagination import LIMIT, LIMIT_MAX, make_cursor, read_cursor
@@ -241,23 +242,18 @@ class PartnerViewSet(ProgramViewSet):
             kind=content.kind,
             status=content.status,
             currency=content.currency or None,
-            outlets=[OutletBody(code=each.code, name=each.name) for each in content.outlets],
+            outlets=[filled(OutletBody, each) for each in content.outlets],
             rates=[
                 _rate(each)
                 for each in content.rates
                 if whole or (each.kind == "EXCHANGE" and each.holds(now))
             ],
-            exchange=_terms(terms) if terms else None,
+            exchange=filled(ExchangeTermsBody, terms) if terms else None,
             version=partner.version,
         )
         if whole:
             answer.contacts = [
-                ContactBody(
-                    role=each.role,
-                    name=each.name,
-                    email=each.email or None,
-                    phone=each.phone or None,
-                )
+                filled(ContactBody, each, email=each.email or None, phone=each.phone or None)
                 for each in content.contacts
             ]
         return answer
@@ -268,17 +264,8 @@ class PartnerViewSet(ProgramViewSet):
         terms = content.exchange
         if terms is None or not rates:
             return None
-        return ExchangePartnerAnswer(
-            code=partner.code,
-            name=partner.name,
-            unit=terms.unit,
-            rates=rates,
-            minimum=terms.minimum,
-            maximum=terms.maximum,
-            step=terms.step,
-            fee=terms.fee,
-            account_format=terms.account_format,
-            fulfilment=terms.fulfilment,
+        return filled(
+            ExchangePartnerAnswer, terms, code=partner.code, name=partner.name, rates=rates
         )
 
 
@@ -289,18 +276,6 @@ def _rate(rate: RateContent) -> RateBody:
         rate=f"{rate.rate.normalize():f}",
         from_=rate.valid_from,
         to=rate.valid_to,
-    )
-
-
-def _terms(terms: ExchangeContent) -> ExchangeTermsBody:
-    return ExchangeTermsBody(
-        unit=terms.unit,
-        account_format=terms.account_format,
-        minimum=terms.minimum,
-        maximum=terms.maximum,
-        step=terms.step,
-        fee=terms.fee,
-        fulfilment=terms.fulfilment,
     )
 
 
@@ -348,17 +323,7 @@ def _content(body: PartnerBody) -> PartnerContent:
             )
             for each in body.rates
         ),
-        exchange=None
-        if terms is None
-        else ExchangeContent(
-            unit=terms.unit,
-            minimum=terms.minimum,
-            maximum=terms.maximum,
-            step=terms.step,
-            fee=terms.fee,
-            account_format=terms.account_format,
-            fulfilment=terms.fulfilment,
-        ),
+        exchange=None if terms is None else ExchangeContent(**msgspec.structs.asdict(terms)),
     )
 
 

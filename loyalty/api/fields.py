@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -152,6 +152,15 @@ class OriginalReference(Body, kw_only=True):
         if (self.id is None) == (self.reference is None):
             message = "Give exactly one of id and reference."
             raise ValidationFailed([FieldError(pointer, "EXACTLY_ONE", message)])
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def filled(shape: type[S], source: Any, **others: Any) -> S:
+    """Return `shape` filled with what `source` calls by the same names, and with `others`."""
+    same = {n: getattr(source, n) for n in shape.__struct_fields__ if n not in others}
+    return shape(**same, **others)
 
 
 def check_instant(value: datetime | None, pointer: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from loyalty.api.fields import Answer, Money
+from loyalty.api.fields import Answer, Money, filled
 from loyalty.api.languages import fallbacks, negotiate
 from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
@@ -148,19 +148,14 @@ class ProgramDetailsViewSet(ProgramViewSet):
     def program(self, request: Request) -> HttpResponse:
         program = Program.objects.get(pk=1)
         known = lookups.languages()
-        same = {
-            name: getattr(program, name)
-            for name in ProgramAnswer.__struct_fields__
-            if hasattr(program, name) and name != "offline_floor"
-        }
         floor = program.offline_floor
-        answer = ProgramAnswer(
-            **same,
+        answer = filled(
+            ProgramAnswer,
+            program,
             currencies=[
-                CurrencyAnswer(
-                    code=each.code,
-                    name=each.name,
-                    decimals=each.decimals,
+                filled(
+                    CurrencyAnswer,
+                    each,
                     rate="1" if each.code == program.currency else _plain(rate),
                 )
                 for each, rate in lookups.currencies(self.now())
@@ -192,13 +187,7 @@ class ProgramDetailsViewSet(ProgramViewSet):
     def categories(self, request: Request) -> HttpResponse:
         language = negotiate(request._request)
         rows = [
-            CategoryAnswer(
-                code=each.code,
-                name=language.text("name", each.translations, each.name),
-                consent_default=each.consent_default,
-                legal_basis=each.legal_basis,
-                needs_proof=each.needs_proof,
-            )
+            filled(CategoryAnswer, each, name=language.text("name", each.translations, each.name))
             for each in lookups.communication_categories()
         ]
         return self.answer_known(CategoriesAnswer(results=rows), headers=language.headers)
@@ -207,11 +196,7 @@ class ProgramDetailsViewSet(ProgramViewSet):
     def channels(self, request: Request) -> HttpResponse:
         language = negotiate(request._request)
         rows = [
-            ChannelAnswer(
-                code=each.code,
-                name=language.text("name", each.translations, each.name),
-                needs_verified_contact=each.needs_verified_contact,
-            )
+            filled(ChannelAnswer, each, name=language.text("name", each.translations, each.name))
             for each in lookups.communication_channels()
         ]
         return self.answer_known(ChannelsAnswer(results=rows), headers=language.headers)
@@ -219,16 +204,7 @@ class ProgramDetailsViewSet(ProgramViewSet):
     @operation("Identity Providers", answer=ProvidersAnswer)
     def providers(self, request: Request) -> HttpResponse:
         rows = [
-            ProviderAnswer(
-                code=each.code,
-                name=each.name,
-                kind=each.kind,
-                format=each.pattern or None,
-                unique=True,
-                max_per_member=each.max_per_member,
-                verified=each.verified,
-                quarantine=each.quarantine,
-            )
+            filled(ProviderAnswer, each, format=each.pattern or None, unique=True)
             for each in lookups.identity_providers()
         ]
         return self.answer_known(ProvidersAnswer(results=rows))

@@ -1,6 +1,6 @@
 """Adding a partner, and changing one: outlets, contacts, rates, exchange terms, status."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from django.db import connection
@@ -138,31 +138,12 @@ def _write_rest(partner: Partner, content: PartnerContent) -> None:
     """Write contacts, rates and terms anew: nothing refers to their rows."""
     partner.contacts.all().delete()
     Contact.objects.bulk_create(
-        Contact(partner=partner, role=c.role, name=c.name, email=c.email, phone=c.phone)
-        for c in content.contacts
+        Contact(partner=partner, **asdict(each)) for each in content.contacts
     )
     partner.rates.all().delete()
     PartnerRate.objects.bulk_create(
-        PartnerRate(
-            partner=partner,
-            kind=each.kind,
-            point_type=each.point_type,
-            rate=each.rate,
-            valid_from=each.valid_from,
-            valid_to=each.valid_to,
-        )
-        for each in content.rates
+        PartnerRate(partner=partner, **asdict(each)) for each in content.rates
     )
     ExchangeTerms.objects.filter(partner=partner).delete()
     if content.exchange is not None:
-        terms = content.exchange
-        ExchangeTerms.objects.create(
-            partner=partner,
-            unit=terms.unit,
-            minimum=terms.minimum,
-            maximum=terms.maximum,
-            step=terms.step,
-            fee=terms.fee,
-            account_format=terms.account_format,
-            fulfilment=terms.fulfilment,
-        )
+        ExchangeTerms.objects.create(partner=partner, **asdict(content.exchange))
