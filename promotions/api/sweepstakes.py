@@ -228,11 +228,12 @@ class SweepstakeViewSet(ProgramViewSet):
         totals = reads.totals_of(keys)
         held = reads.held_of(who.id, keys) if who is not None else {}
         winners = reads.winners_of(row.draw.pk for row in found if hasattr(row, "draw"))
+        on = self._day(at)
         return [
             sweepstake_answer(
                 row,
                 at=at,
-                on=self._day(at),
+                on=on,
                 chosen=chosen,
                 total=totals.get(row.pk, 0),
                 who=who,

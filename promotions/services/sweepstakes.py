@@ -111,6 +111,7 @@ def enter(book: LockedBook, request: EntryRequest, posting_id: UUID, *, at: date
     :raises EntryNotOffered: if it has no free tickets, or none for points.
     :raises NotEligible: if it is not for this member.
     :raises TicketLimit: if the member would hold more than one may.
+    :raises CardBlocked: if the card that named the member does not work.
     :raises InsufficientPoints, StageForbids, StepUpRequired: as a redemption.
     """
     assert connection.in_atomic_block
@@ -119,6 +120,7 @@ def enter(book: LockedBook, request: EntryRequest, posting_id: UUID, *, at: date
         raise SweepstakeNotFound
     _check(found, request, at)
     checks.may_earn(book)
+    checks.card_works(book, configuration(book.epoch), request.occurred_at)
     _check_member(found, book, at)
     transaction = None
     if request.source == Source.POINTS:

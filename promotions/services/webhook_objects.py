@@ -12,6 +12,7 @@ from loyalty.models import OutboxEvent, WebhookSubscription
 from members.models import Member
 from partners.models import Partner
 from promotions.models import Evaluation
+from promotions.shapes.rewards import rewards_answer
 
 
 def transaction(event: OutboxEvent, subscription: WebhookSubscription) -> TransactionAnswer | None:
@@ -33,6 +34,9 @@ def transaction(event: OutboxEvent, subscription: WebhookSubscription) -> Transa
     stored = Evaluation.objects.filter(pk=found.id).first() if own else None
     if stored is not None:
         answer.awards = [award_answer(each, settings) for each in stored.result["awards"]]
+        given = stored.result.get("rewards")
+        if given and found.kind in ("EARN", "BONUS"):  # A return tells itself what it took.
+            answer.rewards = rewards_answer(given, whole=False, settings=settings)
     return answer
 
 
