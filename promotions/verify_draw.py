@@ -80,6 +80,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(__doc__ or "")
         return 2
     draw = json.loads(pathlib.Path(arguments[0]).read_text(encoding="utf-8"))
+    if "seed" not in draw:
+        sys.stdout.write("This is no draw: " + str(draw.get("detail", "there is no seed")) + "\n")
+        return 1
     faults = check(draw, pathlib.Path(arguments[1]).read_bytes(), *arguments[2:])
     right = f"The draw is right: {len(draw['winners'])} winners of {draw['tickets']} tickets."
     sys.stdout.write("\n".join(faults or [right]) + "\n")

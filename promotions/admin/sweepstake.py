@@ -11,6 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from loyalty.admin_base import ReadOnlyAdmin
 from loyalty.errors import LoyaltyError
@@ -24,8 +25,8 @@ from promotions.services import drawing, sweepstakes
 
 # What may still be put in better words once people play by it.
 WORDS = ["name", "text", "terms_url", "translations", "visible", "tells_total"]
+LISTS = ["segments", "tiers", "stages", "countries"]
 RULES = [
-    "code",
     "opens_at",
     "closes_at",
     "draws_at",
@@ -34,11 +35,8 @@ RULES = [
     "points",
     "at_most",
     "one_prize_each",
-    "segments",
-    "tiers",
-    "stages",
     "min_age",
-    "countries",
+    *LISTS,
 ]
 SHOWN = ["status", "tickets", "published_at", "listed_at", "commitment", "drawn", "winners"]
 
@@ -68,7 +66,11 @@ class SweepstakeForm(TextsForm):
 
     class Meta:
         model = Sweepstake
-        fields = [*WORDS, *RULES]
+        fields = ["code", *WORDS, *RULES]
+        widgets = {
+            "text": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            **{name: UnfoldAdminTextInputWidget() for name in LISTS},
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -82,7 +84,7 @@ class SweepstakeForm(TextsForm):
             self.add_error("points", "A price has points and their type.")
         if points is not None and points < 1:
             self.add_error("points", "At least one point.")
-        for name in ("segments", "tiers", "countries", "stages"):
+        for name in LISTS:
             found = cleaned.get(name) or []
             if any(each != each.strip().upper() or not each for each in found):
                 self.add_error(name, "Codes in capitals, with commas between.")
@@ -119,12 +121,13 @@ class SweepstakeAdmin(ModelAdmin):
     actions = ["publish", "withdraw", "draw_now", "issue_prizes"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Sweepstake | None = None) -> Any:
-        found = [("What members read", {"fields": WORDS}), ("Rules", {"fields": RULES})]
+        rules = {"fields": RULES, "description": "Lists of codes have commas between them."}
+        found = [("What members read", {"fields": ["code", *WORDS]}), ("Rules", rules)]
         return found if obj is None else [("How it stands", {"fields": SHOWN}), *found]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Sweepstake | None = None) -> list[str]:
         """The rules of a published sweepstake stay as everybody knows them."""
-        return SHOWN if _draft(obj) else [*SHOWN, *RULES]
+        return SHOWN if _draft(obj) else [*SHOWN, "code", *RULES]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _draft(obj) and super().has_delete_permission(request, obj)

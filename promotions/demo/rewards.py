@@ -76,12 +76,12 @@ def load_rewards(*, at: datetime, today: datetime) -> None:
     _sweepstake(
         "HAMPERS",
         {
-            "name": "Twenty hampers",
+            "name": "Five hampers",
             "text": "A ticket with snacks for 10 dollars.",
             "closes_at": today - week,
             "draws_at": today - week,
         },
-        [(20, "A hamper of snacks")],
+        [(5, "A hamper of snacks")],
         at=at,
     )
 

@@ -103,6 +103,8 @@ def test_anyone_can_check_it_with_nothing_of_ours(people, enter, house, till, tm
     wrong = verify()
     assert wrong.returncode == 1
     assert wrong.stdout.startswith("The winners are others")
+    draw.write_bytes(till.get("/sweepstakes/NONE/draw/").content)
+    assert verify().stdout.startswith("This is no draw: ")
 
 
 @pytest.mark.parametrize(
