@@ -23,6 +23,7 @@ PATHS = [
     "/program/identity-providers/",
     "/program/point-types/",
     "/program/tiers/",
+    "/program/event-types/",
 ]
 
 

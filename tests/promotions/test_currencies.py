@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from django.core.management import call_command
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.models import PointType, PointValue, Transaction
@@ -46,9 +46,11 @@ def test_lines_are_converted_as_the_page_says(sent, of, lines, expected):
 
 
 money = st.integers(0, 10**7)
-rates = st.decimals("0.000000001", "99999", places=9).filter(bool)
+rates = st.integers(1, 10**14).map(lambda n: Decimal(n).scaleb(-9))
+at_leisure = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@at_leisure
 @given(st.lists(money, min_size=1, max_size=12), rates, st.sampled_from(["USD", "JPY", "BHD"]))
 def test_converted_lines_always_sum_to_the_converted_total(nets, of, currency):
     sent = msgspec.structs.replace(purchase_of_nets(*nets), currency=currency)
@@ -66,6 +68,7 @@ def test_converted_lines_always_sum_to_the_converted_total(nets, of, currency):
     assert all(line.net >= 0 for line in bought.lines)
 
 
+@at_leisure
 @given(
     st.lists(st.integers(1, 10**5), min_size=1, max_size=5),
     rates,
@@ -212,6 +215,34 @@ def test_items_come_back_at_the_rate_of_the_sale_and_in_its_currency(
     assert not TierMeasure.objects.exclude(amount=0).exists()
     call_command("replay_evaluations", "--quiet")
     assert "3 the same, 0 without their facts, 0 differ" in capsys.readouterr().out
+
+
+def test_everything_returned_is_the_same_as_a_reversal(till, purchase, dollars, member, now):
+    lines = [{"line": n, "quantity": "3", "amount": f"{n}.33"} for n in range(1, 5)]
+
+    def sell(reference):
+        body = purchase(currency="USD", lines=lines, reference=reference, **PLAIN)
+        return till.post("/transactions/earn/", body).json()
+
+    def books():
+        held = balance(member)
+        measures = TierMeasure.objects.filter(amount__gt=0).values_list("measure", "amount")
+        return held.available, held.debt, held.reversed, sorted(measures)
+
+    sales = [sell("A"), sell("B")]
+    back = {"original": {"id": sales[0]["id"]}, "reference": "A", "occurred_at": now.isoformat()}
+    for part in range(3):
+        some = [{"line": n, "quantity": "1"} for n in range(1, 5)]
+        body = {**back, "reference": f"A{part}", "lines": some}
+        assert till.post("/transactions/return-items/", body).status_code == 201
+    returned = books()
+    sales.append(sell("C"))
+    back = {**back, "original": {"id": sales[2]["id"]}}
+    assert till.post("/transactions/reverse-earn/", back).status_code == 201
+
+    assert books()[:2] == returned[:2]
+    assert books()[2] == 2 * returned[2]
+    assert books()[3] == returned[3]
 
 
 @pytest.fixture
