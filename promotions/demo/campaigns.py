@@ -16,8 +16,8 @@ from members.models import Segment
 from members.services import segments
 from partners.models import Partner
 from promotions.demo import data
+from promotions.demo.live import put_live
 from promotions.demo.people import card_of
-from promotions.services.authoring import write_promotion
 from vouchers.models import Voucher, VoucherType
 from vouchers.services import authentication, issuing
 from vouchers.services.authentication import AtTill
@@ -79,7 +79,7 @@ def load_segments(found: list[Campaign], *, at: datetime) -> None:
             segments.change_members(campaign.code, add=add, remove=[], until=None, by=BY, at=at)
 
 
-def load_promotions(found: list[Campaign], *, at: datetime) -> None:
+def load_promotions(found: list[Campaign], *, at: datetime, today: datetime) -> None:
     """Put a promotion live for each list, in its time, on the categories of its coupons."""
     wanted = _categories()
     for campaign in found:
@@ -95,7 +95,7 @@ def load_promotions(found: list[Campaign], *, at: datetime) -> None:
         }
         if campaign.type == "Type C":
             definition["minimum"] = {"amount": "10.00"}
-        write_promotion(campaign.code, definition, status="LIVE", at=at, by="demo")
+        put_live(campaign.code, definition, at=at, today=today)
 
 
 def _categories() -> dict[int, list[str]]:

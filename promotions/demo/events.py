@@ -6,9 +6,9 @@ from typing import Any
 
 from loyalty.digest import digest_of
 from partners.models import Partner
+from promotions.demo.live import put_live
 from promotions.demo.people import card_of
 from promotions.models import EventType
-from promotions.services.authoring import write_promotion
 from promotions.services.celebrations import BIRTHDAY, celebrate_chunk
 from promotions.services.events import EventRequest, reward_event
 
@@ -97,12 +97,12 @@ ATTRIBUTES: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
-def load_types(*, at: datetime) -> None:
+def load_types(*, at: datetime, today: datetime) -> None:
     """Make the event types and put their promotions live from `at` on; a step."""
     for code, content in TYPES.items():
         EventType.objects.get_or_create(code=code, defaults=content)
     for code, definition in PROMOTIONS.items():
-        write_promotion(code, definition, status="LIVE", at=at, by="demo")
+        put_live(code, definition, at=at, today=today)
 
 
 def send(weeks: int, *, today: datetime, partner: Partner, households: list[int]) -> Iterator[int]:

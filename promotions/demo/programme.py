@@ -10,7 +10,7 @@ from loyalty.caller import Actor
 from loyalty.models import Master, MasterEntity
 from members.ladder import Definition, Measure, Threshold, Window
 from promotions.demo import data, rewards
-from promotions.services.authoring import write_promotion
+from promotions.demo.live import put_live
 from promotions.services.ladder import write_ladder
 
 PROMOTIONS: dict[str, dict[str, Any]] = {
@@ -145,7 +145,7 @@ def load_promotions(*, at: datetime, today: datetime) -> None:
     rewards.load_rewards(at=at, today=today)
     found = {**PROMOTIONS, **rewards.PROMOTIONS, "PIZZA-MONTH": _pizza_month(today)}
     for code, definition in found.items():
-        write_promotion(code, definition, status="LIVE", at=at, by="demo")
+        put_live(code, definition, at=at, today=today)
 
 
 def _pizza_month(today: datetime) -> dict[str, Any]:

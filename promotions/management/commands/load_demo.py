@@ -63,12 +63,12 @@ class Command(BaseCommand):
             people.load_schema()
             programme.load_promotions(at=since, today=now)
             programme.load_ladder(at=since)
-            events.load_types(at=since)
+            events.load_types(at=since, today=now)
         with _progress(console, "Enrolling households", total=HOUSEHOLDS) as count:
             members = people.load_members(partner, joined_at=since, on_progress=count)
         with console.status("Loading campaigns ..."), transaction.atomic():
             campaigns.load_segments(found, at=since)
-            campaigns.load_promotions(found, at=since)
+            campaigns.load_promotions(found, at=since, today=now)
         with _progress(
             console, "Replaying purchases", total=BASKETS.get(weeks, weeks * 3_000)
         ) as count:
