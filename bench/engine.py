@@ -1,8 +1,10 @@
 """The pure engine against the number of live promotions."""
 
 import random
+import time
 import timeit
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -36,9 +38,10 @@ def measure(count: int) -> tuple[int, float, float]:
             if applies(version, basket, MEMBER) is None:
                 any(matches(version, line) for line in lines)
 
-    runs = 300
-    micros = min(timeit.repeat(lambda: evaluate(basket, MEMBER, snapshot), number=runs, repeat=5))
-    looped = min(timeit.repeat(naive, number=3, repeat=3))
+    runs, timer = 300, time.process_time  # The processor's time: what else runs does not count.
+    once = partial(evaluate, basket, MEMBER, snapshot)
+    micros = min(timeit.repeat(once, number=runs, repeat=5, timer=timer))
+    looped = min(timeit.repeat(naive, number=3, repeat=3, timer=timer))
     return count, micros / runs * 1e6, looped / 3 * 1e6
 
 

@@ -41,6 +41,7 @@ OPTIONS = json.dumps(
 )
 SHOWN = 10  # Earlier runs on the page, and rows of the longer tables.
 WAITING = "waiting"
+EARLIEST = date(1970, 1, 1)
 # The palette of the charts: what there was, what there would have been.
 BEFORE, AFTER = "#a3a3a3", "#6d8f3c"
 
@@ -63,8 +64,13 @@ class HistoryForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
-        if given.get("begins") and given.get("ends") and given["begins"] > given["ends"]:
+        begins, ends = given.get("begins"), given.get("ends")
+        if begins and ends and begins > ends:
             self.add_error("ends", "It ends before it begins.")
+        if begins and begins < EARLIEST:
+            self.add_error("begins", "That is before anything was sold.")
+        if ends and ends > timezone.localdate():
+            given["ends"] = timezone.localdate()
         return given
 
 

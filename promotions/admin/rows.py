@@ -13,9 +13,6 @@ class Row(forms.Form):
 
     use_required_attribute = False
 
-    def is_left_empty(self) -> bool:
-        return not self.has_changed()
-
 
 class RowsWidget(forms.Widget):
     """A table of rows, with an empty one to be copied by `builder.js`."""
@@ -28,14 +25,16 @@ class RowsWidget(forms.Widget):
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
         """Return the rows that were sent, as forms; those that are marked to go are left out."""
-        count = str(data.get(f"{name}-rows", ""))
+        count = str(data.get(f"{name}-rows", ""))[:6]
         total = min(int(count), ROWS_MAX) if count.isascii() and count.isdigit() else 0
-        return [
-            row
-            for place in range(total)
-            if f"{name}-{place}-gone" not in data
-            and not (row := self.row(data, prefix=f"{name}-{place}")).is_left_empty()
-        ]
+        rows = []
+        for place in range(total):
+            prefix = f"{name}-{place}"
+            sent = any(f"{prefix}-{field}" in data for field in self.row.base_fields)
+            if sent and f"{prefix}-gone" not in data:
+                row = self.row(data, prefix=prefix)
+                rows += [row] if row.has_changed() else []
+        return rows
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
         return False

@@ -240,6 +240,15 @@ def test_a_row_that_is_marked_goes_and_a_row_left_empty_is_none(world, office):
     assert limit["per"] == "TRANSACTION"
 
 
+@pytest.mark.parametrize("count", ["9" * 5000, "-1", "many", "٣"])
+def test_a_count_of_rows_that_is_none_breaks_nothing(count, world, office):
+    data = form_data(name="Coffee", award=POINTS) | {"limits-rows": count, "code": "NEW"}
+
+    assert office.post(reverse(ADD), {**data, **inlines()}).status_code == 302
+
+    assert PromotionVersion.objects.get().definition["limits"] == []
+
+
 def test_a_live_promotion_does_not_take_an_edit_whose_test_fails(world, office):
     made = promotion("COFFEE", award=POINTS, tests=[TEST])
     url = reverse("admin:promotions_promotion_change", args=[made.promotion.pk])
@@ -407,6 +416,8 @@ def test_a_trial_is_started_watched_and_downloaded(office, till, purchase, membe
     url = reverse("admin:promotions_promotion_history_page", args=[made.promotion.pk])
     backwards = {"version": "1", "begins": today, "ends": "2020-01-01"}
     assert "It ends before it begins." in text_of(office.post(url, backwards))
+    early = {"version": "1", "begins": "0001-01-01", "ends": "9999-12-31"}
+    assert "before anything was sold" in text_of(office.post(url, early))
 
     started = office.post(url, {"version": "1", "begins": today, "ends": today})
     job = Job.objects.get(kind="promotions.tasks.backtest_promotion")

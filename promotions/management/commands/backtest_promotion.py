@@ -79,7 +79,8 @@ class Command(BaseCommand):
         else:
             definition, number = backtest.definition_of(options["code"], options["number"])
         zone, now = configuration().zone, timezone.now()
-        last = options["ends"] or now.astimezone(zone).date()
+        today = now.astimezone(zone).date()
+        last = min(options["ends"] or today, today)
         with transaction.atomic():
             return backtest.start_backtest(
                 options["code"],
