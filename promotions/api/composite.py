@@ -50,6 +50,7 @@ from promotions.services.composite_unit import CompositeRequest
 from promotions.services.earning import Earned
 from promotions.services.snapshot import snapshot_of
 from promotions.shapes.purchases import basket_of
+from promotions.shapes.rewards import promised
 from vouchers.errors import NotEligible, QuotaEmpty, VoucherNotFound, VoucherUsed
 
 
@@ -260,7 +261,7 @@ class CompositeViewSet(HistoryViewSet):
             points=totals(result["awards"]),
             awards=awards,
             near_misses=result["near_misses"],
-            rewards=result.get("rewards", []),
+            rewards=promised(result, quote.settings),
             coupons=result["coupons"],
             as_member=as_member_answer(quote.as_member),
             **_told(found.told, body, looks=True),
@@ -345,7 +346,7 @@ def _looked_answer(
         points=totals(result["awards"]),
         awards=awards,
         near_misses=result["near_misses"],
-        rewards=result.get("rewards", []),
+        rewards=promised(result, settings),
         coupons=result["coupons"],
         as_member=None,
         **_told(drafted.told, body, looks=True),

@@ -25,7 +25,7 @@ from promotions.queries import awards_again, first_awards, recompute
 from promotions.services import earning, evaluation, quotes
 from promotions.services.snapshot import snapshot_of
 from promotions.shapes.purchases import PurchaseBody, basket_of, earn_request
-from promotions.shapes.rewards import rewards_answer
+from promotions.shapes.rewards import promised, rewards_answer
 
 
 class IncludeQuery(Body, kw_only=True):
@@ -95,7 +95,7 @@ class EarningViewSet(ProgramViewSet):
             points=totals(result["awards"]),
             awards=awards,
             near_misses=result["near_misses"],
-            rewards=result.get("rewards", []),
+            rewards=promised(result, quote.settings),
             coupons=result["coupons"],
             as_member=as_member_answer(quote.as_member),
         )

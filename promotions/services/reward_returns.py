@@ -42,6 +42,7 @@ class StoredReward(msgspec.Struct, frozen=True):
     wanted: int = 0
     vouchers: list[StoredVoucher] = []
     tickets: list[int] = []
+    treated: str | None = None
 
 
 @dataclass(slots=True)
@@ -92,11 +93,11 @@ def post_changes(
     locks: what the return frees of budgets is held already (`budgets.hold`).
     """
     assert connection.in_atomic_block
-    at, targets = transaction.posted_at, {}
+    targets = {}
     for reward in deserved:
         known = held.get(reward.version_id)
         targets[reward.version_id] = max(0, reward.quantity - (known.short if known else 0))
-    rows = _take_back(held, targets, at)
+    rows = _take_back(transaction, held, targets)
     rows += _give(book, transaction, held, deserved, targets)
     if rows:
         told = [_told(row) for row in rows]
@@ -105,8 +106,9 @@ def post_changes(
 
 
 def _take_back(
-    held: Mapping[int, HeldReward], targets: Mapping[int, int], at: datetime
+    transaction: Transaction, held: Mapping[int, HeldReward], targets: Mapping[int, int]
 ) -> list[dict[str, Any]]:
+    at = transaction.posted_at
     less = {
         key: each.quantity - targets.get(key, 0)
         for key, each in sorted(held.items())
@@ -115,7 +117,7 @@ def _take_back(
     of_vouchers = {key: many for key, many in less.items() if held[key].vouchers}
     rows = _take_vouchers(held, of_vouchers, at) if of_vouchers else []
     of_tickets = {key: many for key, many in less.items() if held[key].tickets}
-    return rows + (_take_tickets(held, of_tickets, at) if of_tickets else [])
+    return rows + (_take_tickets(transaction, held, of_tickets) if of_tickets else [])
 
 
 def _take_vouchers(
@@ -141,12 +143,10 @@ def _take_vouchers(
 
 
 def _take_tickets(
-    held: Mapping[int, HeldReward], less: Mapping[int, int], at: datetime
+    transaction: Transaction, held: Mapping[int, HeldReward], less: Mapping[int, int]
 ) -> list[dict[str, Any]]:
-    taken = tickets.take_back(
-        {key: (held[key].reward.code, held[key].tickets, many) for key, many in less.items()},
-        at=at,
-    )
+    wanted = {key: (held[key].reward.code, many) for key, many in less.items()}
+    taken = tickets.take_back(_sale_of(transaction), wanted, at=transaction.posted_at)
     return [
         _row(held[key].reward, -len(found.numbers))
         | {"tickets": found.numbers, "treated": found.treated}
@@ -172,12 +172,84 @@ def _give(
                 more,
                 member_id=book.book.member_id,
                 partner_id=transaction.header.partner_id,
-                origin_id=transaction.id,
+                origin_id=_sale_of(transaction),
                 at=transaction.posted_at,
             )
             gifts.append((reward, gift))
     give([gift for _, gift in gifts])
     return [row_of(reward, gift) for reward, gift in gifts]
+
+
+def _sale_of(transaction: Transaction) -> UUID:
+    """Return the sale that a return or reversal is of: all its rewards come from there."""
+    assert transaction.header.original is not None
+    return transaction.header.original
+
+
+def undo(
+    book: LockedBook,
+    transaction: Transaction,
+    rows: Sequence[StoredReward],
+    *,
+    sale: UUID,
+    taken_at: datetime,
+) -> None:
+    """Undo what a return did to rewards, as far as there are any still; a step.
+
+    `transaction` is the draft that undoes the return of `sale`, whose rewards are `rows`; what it
+    did is told in its data. Vouchers come back as they were, for tickets there are new ones.
+    """
+    assert connection.in_atomic_block
+    at = transaction.posted_at
+    gone = [row for row in rows if row.quantity < 0]
+    more = [row for row in rows if row.quantity > 0]
+    told = [_told(row) for row in _bring_back(gone, taken_at, at)]
+    if lists := {n: ([v.id for v in row.vouchers], row.quantity) for n, row in enumerate(more)}:
+        rewarding.take_back(lists, at=at)
+    if won := {n: (row.code, row.quantity) for n, row in enumerate(more) if row.tickets}:
+        tickets.take_back(sale, won, at=at)
+    again = [row for row in gone if row.tickets and row.treated == "VOID"]
+    gifts = [
+        TicketGift(
+            sweepstake=row.code,
+            member_id=book.book.member_id,
+            partner_id=transaction.header.partner_id,
+            quantity=-row.quantity,
+            origin_id=sale,
+            at=at,
+        )
+        for row in again
+    ]
+    tickets.give(gifts)
+    told += [
+        _told(_plain(row) | {"quantity": len(gift.tickets), "tickets": gift.tickets})
+        for row, gift in zip(again, gifts, strict=True)
+    ]
+    if told:
+        transaction.header.data = {**(transaction.header.data or {}), "rewards": told}
+
+
+def _bring_back(
+    gone: Sequence[StoredReward], taken_at: datetime, at: datetime
+) -> list[dict[str, Any]]:
+    """Bring back the vouchers that a return took; return what is told of them."""
+    keys = [each.id for row in gone for each in row.vouchers]
+    if not keys:
+        return []
+    back = {each.pk: each for each in rewarding.give_back(keys, taken_at=taken_at, at=at)}
+    told = []
+    for row in gone:
+        mine = [back[each.id] for each in row.vouchers if each.id in back]
+        shown = [{"id": each.pk, "code": codes.masked(each.hint)} for each in mine]
+        if mine:
+            told.append(_plain(row) | {"quantity": len(mine), "vouchers": shown})
+    return told
+
+
+def _plain(row: StoredReward) -> dict[str, Any]:
+    """Return a stored reward without what was given or taken of it."""
+    names = ("version_id", "promotion", "version", "kind", "code")
+    return {name: getattr(row, name) for name in names}
 
 
 def _row(reward: Reward, quantity: int) -> dict[str, Any]:

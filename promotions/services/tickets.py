@@ -185,27 +185,25 @@ class TakenTickets:
 
 
 def take_back(
-    quantities: Mapping[int, tuple[str, Sequence[int], int]], *, at: datetime
+    sale: UUID, quantities: Mapping[int, tuple[str, int]], *, at: datetime
 ) -> dict[int, TakenTickets]:
-    """Take back so many of the numbers of sweepstakes, the last ones first; a step.
+    """Take back so many of a sale's tickets of these sweepstakes, the last ones first; a step.
 
     Tickets stay once the list is fixed, and are told as LISTED. What is answered has the keys of
     `quantities`.
     """
     assert connection.in_atomic_block
-    codes = {code for code, _, _ in quantities.values()}
-    keys = Sweepstake.objects.filter(code__in=codes).values_list("pk", flat=True)
-    rows = {row.code: row for row in locked(keys).values()} if codes else {}
+    codes = {code for code, _ in quantities.values()}
+    keys = list(Sweepstake.objects.filter(code__in=codes).values_list("pk", flat=True))
+    rows = {row.code: row for row in locked(keys).values()}
     taken = {}
-    for name, (code, numbers, quantity) in quantities.items():
-        chosen, row = sorted(numbers)[-quantity:], rows[code]
-        if row.listed_at is not None:
-            taken[name] = TakenTickets(chosen, "LISTED")
-            continue
-        Ticket.objects.filter(sweepstake=row, number__in=chosen, voided_at=None).update(
-            voided_at=at
-        )
-        taken[name] = TakenTickets(chosen, "VOID")
+    for name, (code, quantity) in quantities.items():
+        mine = Ticket.objects.filter(sweepstake=rows[code], origin_id=sale, voided_at=None)
+        last = list(mine.order_by("-number").values_list("number", flat=True)[:quantity])
+        if rows[code].listed_at is None:
+            mine.filter(number__in=last).update(voided_at=at)
+        treated = "VOID" if rows[code].listed_at is None else "LISTED"
+        taken[name] = TakenTickets(sorted(last), treated)
     return taken
 
 

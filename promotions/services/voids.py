@@ -24,7 +24,7 @@ from loyalty.caller import Actor
 from loyalty.services.use_case import use_case
 from promotions.errors import PartReversed
 from promotions.models import Evaluation
-from promotions.services import standings, tiering
+from promotions.services import reward_returns, standings, tiering
 from promotions.services.parts import told_of_parts
 from promotions.services.returns import freeing, post_reversal, standing_for
 from promotions.services.sales import Stored, standing_returns, used_of
@@ -165,7 +165,12 @@ def _take_back(
             mirror = post_return_reversal(book, part, replace(request, part=part.part))
             tiering.count_back(standing, book, mirror, _counted_of(part))
             stored = Evaluation.objects.values_list("result", flat=True).get(pk=part.pk)
-            used = used_of([msgspec.convert(stored, Stored)])
+            result = msgspec.convert(stored, Stored)
+            if result.rewards and part.original is not None:
+                reward_returns.undo(
+                    book, mirror, result.rewards, sale=part.original, taken_at=part.posted_at
+                )
+            used = used_of([result])
             voided, alongside = [*voided, mirror], freeing(used, {}, book.book.member_id)
     # The tier is looked at once all is counted, so that no part moves it there and back.
     tiering.after_void(standing, book, voided[-1], original, {part.pk for part in parts})

@@ -85,6 +85,11 @@ def rewards_answer(
     return [msgspec.to_builtins(each) for each in answers]
 
 
+def promised(result: Mapping[str, Any], settings: Configuration) -> list[dict[str, Any]]:
+    """Return the rewards of an evaluation that issued nothing. No query."""
+    return rewards_answer(result.get("rewards", []), whole=False, settings=settings)
+
+
 def sees_codes(caller: Caller, partner_id: int) -> bool:
     """Return whether a caller sees whole codes of what a partner's posting issued."""
     own = caller.kind is CallerKind.MEMBER or caller.house

@@ -10,11 +10,14 @@ from tests.api.merge.calls import merge, unmerge
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
 from tests.factories.sweepstakes import DAY, drawn, sweepstake
+from tests.factories.vouchers import VoucherTypeFactory
 from tests.promotions.test_voucher_rewards import (  # noqa: F401 the fixtures
     ONCE_A_DAY,
     sell,
     take_back,
 )
+from vouchers.models import Voucher
+from vouchers.services.stock import left_of
 
 pytestmark = pytest.mark.usefixtures("member")
 
@@ -196,3 +199,65 @@ def test_the_database_lets_no_ticket_be_voided_once_the_list_is_fixed(lucky, sel
 
     with pytest.raises(IntegrityError, match="fixed"), transaction.atomic():
         Ticket.objects.update(voided_at=made.opens_at)
+
+
+def test_an_exchange_takes_the_rewards_and_its_void_gives_them_back(
+    lucky,
+    sell,  # noqa: F811
+    till,
+    purchase,
+    now,
+    take_back,  # noqa: F811
+):
+    sweepstake()
+    kind = VoucherTypeFactory(code="COFFEE", stock=2)
+    lucky()
+    award = {"kind": "VOUCHER", "voucher_type": "COFFEE", "quantity": 2}
+    promotion("CUP", award=award, minimum={"amount": "50.00"})
+    sell()
+    call = purchase(
+        reference="SWAP",
+        lines=[{"line": 1, "sku": "C", "quantity": "1", "amount": "5.00"}],
+        discount="0",
+        tenders=None,
+        mode="commit",
+        returns=[{"original": {"reference": "SALE-1"}, "lines": [{"line": 2, "quantity": "1"}]}],
+    )
+
+    swapped = till.post("/transactions/", call)
+
+    assert swapped.status_code == 201, swapped.json()
+    assert (numbers(), left_of([kind.pk])[kind.pk]) == ([], 2)
+    body = {
+        "original": {"reference": "SWAP"},
+        "reference": "VOID",
+        "occurred_at": now.isoformat(),
+    }
+    assert till.post("/transactions/void/", body).status_code == 201
+    # The vouchers are the same ones; a ticket's number is never used again.
+    assert set(Voucher.objects.values_list("status", flat=True)) == {"ISSUED"}
+    assert (numbers(), left_of([kind.pk])[kind.pk]) == ([3, 4], 0)
+    taken = take_back().json()["rewards"]
+    assert sorted(each["quantity"] for each in taken) == [-2, -2]
+    assert (numbers(), left_of([kind.pk])[kind.pk]) == ([], 2)
+    assert set(Voucher.objects.values_list("status", flat=True)) == {"CANCELLED"}
+
+
+def test_what_would_be_given_is_told_in_the_same_form(lucky, till, purchase):
+    sweepstake()
+    lucky(minimum={})
+
+    answer = till.post("/transactions/evaluate/", purchase(reference=None))
+
+    assert answer.json()["rewards"] == [
+        {
+            "promotion": "LUCKY",
+            "version": 1,
+            "kind": "TICKET",
+            "code": "SPRING",
+            "quantity": 2,
+            "vouchers": [],
+            "tickets": [],
+        }
+    ]
+    assert numbers() == []

@@ -151,6 +151,32 @@ def take_back(
     return taken
 
 
+def give_back(voucher_ids: Iterable[UUID], *, taken_at: datetime, at: datetime) -> list[Voucher]:
+    """Bring back what a return took at `taken_at`, now that the return is undone; a step.
+
+    What has gone out of stock meanwhile stays cancelled. Return those that are back.
+    """
+    wanted = Voucher.objects.filter(pk__in=list(voucher_ids), cancelled_at=taken_at)
+    back = [row for row in issuing.locked(wanted) if _is_there(row)]
+    revived = [row for row in back if row.status == Status.CANCELLED]
+    for row in back:
+        row.cancelled_at = None
+    for row in revived:
+        row.status = Status.ISSUED
+    Voucher.objects.bulk_update(back, ["status", "cancelled_at"])
+    issuing.tell_many("voucher.issued", revived, at)
+    return back
+
+
+def _is_there(row: Voucher) -> bool:
+    """Claim a cancelled voucher from the stock that it went back to, if it did."""
+    kind = row.voucher_type
+    returned = row.status == Status.CANCELLED and not issuing.was_used(row)
+    if not returned or kind.codes == VoucherType.Codes.IMPORTED:
+        return True
+    return bool(stock.claim_up_to(kind, 1))
+
+
 def _last_first(found: list[TakenBack], quantity: int) -> Iterator[TakenBack]:
     ranks = {"CANCELLED": 0, "PARTLY_USED": 1, "USED": 2, "EXPIRED": 3}
     latest = found[::-1]
