@@ -16,7 +16,7 @@ from oauth2_provider.models import get_access_token_model
 
 from ledger.queries import configuration
 from loyalty import token_cache
-from loyalty.models import User
+from loyalty.models import Program, User
 from loyalty.scopes import FOR_PARTNERS, Scope
 from members.queries import providers
 from members.services.sessions import open_session
@@ -37,10 +37,22 @@ def fresh_process() -> None:
     token_cache.clear()
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Bootstrap the programme once: it costs more than most tests.
+
+    Tests that are rolled back come first and all start from it; those that commit end with an
+    empty database, and `committed_program` makes it anew.
+    """
+    with django_db_blocker.unblock():
+        call_command("bootstrap")
+
+
 @pytest.fixture
 def program(db: None) -> None:
     """What `manage.py bootstrap` makes."""
-    call_command("bootstrap")
+    if not Program.objects.exists():  # A test that committed came before.
+        call_command("bootstrap")
 
 
 @pytest.fixture

@@ -202,12 +202,12 @@ def _install_lookups() -> None:
 
 def install_groups() -> None:
     """Make the staff groups; their permissions are set once, then they are the programme's own."""
-    for name, wanted in GROUPS.items():
-        group, new = Group.objects.get_or_create(name=name)
-        if not new:
-            continue
-        permissions = Permission.objects.select_related("content_type")
-        group.permissions.set(each for each in permissions if _is_among(each, wanted))
+    known = set(Group.objects.values_list("name", flat=True))
+    missing = [name for name in GROUPS if name not in known]
+    permissions = list(Permission.objects.select_related("content_type")) if missing else []
+    for name in missing:
+        group = Group.objects.create(name=name)
+        group.permissions.set(each for each in permissions if _is_among(each, GROUPS[name]))
 
 
 def _is_among(permission: Permission, patterns: list[str]) -> bool:
