@@ -46,7 +46,7 @@ def test_without_the_books_lock_only_the_constraint_stops_them(committed_program
     PlanFactory(code="GOLD")
     barrier = threading.Barrier(10)
 
-    def unlocked(member, *, at):
+    def unlocked(member, *, at, **asked):
         book = read(member, at=at)
         barrier.wait(timeout=10)
         return book
