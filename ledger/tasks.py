@@ -142,11 +142,13 @@ def start_settlement() -> None:
 
 
 def start_settling(month: date, *, at: datetime) -> Job:
-    """Start the job that settles a month; a month makes one job."""
+    """Start the job that settles a month, or let it go on; a month makes one job."""
     name = f"{month:%Y-%m}"
-    return jobs.start(
+    job = jobs.start(
         settle_partners.name, at=at, key=f"settlement:{name}", parameters={"month": name}
     )
+    jobs.restart(job)  # One that failed goes on; nothing happens to any other.
+    return job
 
 
 @shared_task

@@ -19,7 +19,7 @@ from loyalty.admin_base import CachedFactsAdmin
 from loyalty.errors import ValidationFailed
 from loyalty.scopes import Scope
 from partners.content import rate_faults
-from partners.errors import RateStands
+from partners.errors import MonthClosed, RateStands
 from partners.models import ApiClient, Contact, ExchangeTerms, Outlet, Partner, PartnerRate
 from partners.queries import rate_content
 from partners.services.clients import check_scopes, create_client, remove_client, rotate_secret
@@ -56,7 +56,7 @@ class RateFormSet(forms.BaseInlineFormSet):
         stand = tuple(map(rate_content, self.instance.rates.all())) if self.instance.pk else ()
         try:
             check_past(stand, wanted, at=timezone.now())
-        except RateStands as error:
+        except (RateStands, MonthClosed) as error:
             raise forms.ValidationError(error.detail) from None
 
     def validate_unique(self) -> None:

@@ -1,5 +1,7 @@
 """Every refusal of the partners app."""
 
+from datetime import datetime
+
 from loyalty.errors import Conflict, NotFound, Refused
 
 
@@ -54,6 +56,22 @@ class RateStands(Refused):
             f"The {kind} rate of {point_type} was in force. End it from now on, and add another.",
             kind=kind,
             type=point_type,
+        )
+
+
+class MonthClosed(Refused):
+    """A rate of money would begin in a month that was settled with the partner without it."""
+
+    code = "MONTH_CLOSED"
+    title = "The month is closed"
+
+    def __init__(self, *, kind: str, point_type: str, closed_until: datetime) -> None:
+        super().__init__(
+            f"Months are settled until {closed_until:%Y-%m-%d %H:%M} UTC: let the {kind} rate of"
+            f" {point_type} begin then, or later.",
+            kind=kind,
+            type=point_type,
+            closed_until=closed_until,
         )
 
 

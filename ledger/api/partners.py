@@ -42,7 +42,7 @@ from partners.content import (
     PartnerContent,
     RateContent,
 )
-from partners.errors import HouseStays, PartnerNotFound, RateStands
+from partners.errors import HouseStays, MonthClosed, PartnerNotFound, RateStands
 from partners.models import Partner
 from partners.queries import (
     PartnerFilter,
@@ -182,7 +182,7 @@ class PartnerViewSet(ProgramViewSet):
         "Add Partner",
         body=PartnerBody,
         answer=PartnerAnswer,
-        errors=(VersionConflict, RateStands, HouseStays),
+        errors=(VersionConflict, RateStands, MonthClosed, HouseStays),
     )
     def put(self, request: Request, code: str) -> HttpResponse:
         content = _content(self.body(PartnerBody))

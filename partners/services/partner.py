@@ -7,11 +7,11 @@ from django.db import connection
 
 from loyalty import token_cache
 from loyalty.errors import FieldError, ValidationFailed, VersionConflict
-from loyalty.models import Currency
+from loyalty.models import Currency, Program
 from loyalty.services import epoch
 from loyalty.services.use_case import use_case
 from partners.content import PartnerContent, RateContent, changed_past, rate_faults
-from partners.errors import HouseStays, RateStands
+from partners.errors import HouseStays, MonthClosed, RateStands
 from partners.models import Contact, ExchangeTerms, Outlet, Partner, PartnerRate
 from partners.queries import content_of
 
@@ -36,7 +36,7 @@ def put_partner(
     clients are nobody within 30 s; what it issued lives on.
 
     :raises ValidationFailed: if rates overlap, a currency is unknown, or terms do not fit the kind.
-    :raises RateStands: if a rate that was in force would be changed for the past.
+    :raises RateStands, MonthClosed: see `check_past`.
     :raises HouseStays: if the partner is the programme itself.
     :raises VersionConflict: if it is not at the version `if_match`.
     """
@@ -68,10 +68,21 @@ def put_partner(
 def check_past(
     stand: tuple[RateContent, ...], wanted: tuple[RateContent, ...], *, at: datetime
 ) -> None:
-    """:raises RateStands: if a rate that was in force would be changed for the past."""
+    """Refuse to change what was agreed, or what was settled.
+
+    :raises RateStands: if a rate that was in force would be changed for the past.
+    :raises MonthClosed: if a rate of money is new and begins in a month that is settled.
+    """
     changed = changed_past(stand, wanted, at)
     if changed is not None:
         raise RateStands(kind=changed.kind, point_type=changed.point_type)
+    closed = Program.objects.values_list("books_closed_until", flat=True).get(pk=1)
+    known = {(rate.of, rate.valid_from) for rate in stand}
+    for rate in wanted:
+        if closed is None or rate.valid_from >= closed or rate.kind == PartnerRate.Kind.EXCHANGE:
+            continue
+        if (rate.of, rate.valid_from) not in known:
+            raise MonthClosed(kind=rate.kind, point_type=rate.point_type, closed_until=closed)
 
 
 def _same(stands: PartnerContent, content: PartnerContent) -> bool:

@@ -15,12 +15,17 @@ from django.db.models import Sum
 
 from ledger.errors import InsufficientPoints, MonthNotOver
 from ledger.models import Account, Entry, Statement, StatementLine, Transaction
+from ledger.queries.configuration import configuration
+from ledger.queries.liability import liability
 from ledger.services import partner_settlement
+from ledger.services.exchange_settlement import settle_exchange
 from ledger.services.partner_settlement import close_books, settle_month
 from ledger.services.settlement import settle_chunk
-from ledger.tasks import settle_partners, start_settlement
+from ledger.tasks import settle_partners, start_settlement, start_settling
+from loyalty.caller import Actor
 from loyalty.models import Job, Program
 from partners.models import Partner
+from promotions.services.merging import MergeRequest, merge
 from promotions.services.returns import reverse_earn
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
@@ -253,6 +258,72 @@ def test_the_command_prints_the_statements(story):
 def test_the_command_refuses_what_is_no_month_that_is_over(program, month):
     with pytest.raises(CommandError):
         call_command("settle_partners", "--month", month)
+
+
+def exchanges_of(story):
+    return Transaction.objects.get(partner=story.grocer, purpose="EXCHANGE")
+
+
+def test_an_exchange_that_fails_gives_the_money_back(story):
+    settle_month(OCTOBER, at=NOW)
+
+    settle_exchange(exchanges_of(story).pk, "FAILED", partner_id=None, reason="No seat", at=NOW)
+    settle_month(date(2026, 11, 1), at=datetime(2026, 12, 2, tzinfo=UTC))
+
+    assert lines(date(2026, 11, 1)) == [
+        ("AIR", "EXCHANGE_REVERSED", 400, Decimal("0.008"), Decimal("3.20"))
+    ]
+
+
+def test_points_stay_their_issuers_through_a_merge(story):
+    settle_month(OCTOBER, at=NOW)
+    later = NOW + timedelta(days=1)
+    give(story.bob, 10, at=NOW, lives=timedelta(days=3), partner=story.cafe)
+    merge(
+        MergeRequest(
+            giver={"id": story.bob.pk},
+            taker={"id": story.ann.pk},
+            reason="One person",
+            by=Actor.system("test"),
+        ),
+        at=later,
+    )
+    settle_chunk(after=0, at=NOW + timedelta(days=9))
+    settle_month(date(2026, 11, 1), at=datetime(2026, 12, 2, tzinfo=UTC))
+
+    moved = {row[:3] for row in lines(date(2026, 11, 1))}
+    assert moved == {
+        ("CAFE", "EARNED", 10),
+        ("CAFE", "EXPIRED", -10),
+        ("CAFE", "TRANSFERRED", 0),
+        ("HOUSE", "TRANSFERRED", 0),
+    }
+    found = liability(datetime(2026, 12, 2, tzinfo=UTC), configuration().zone)
+    assert found.untied == []
+    assert {each.cohort for each in found.held} == {OCTOBER}
+    assert sum(each.available for each in found.held) == 783
+
+
+def test_no_rate_is_added_to_a_month_that_is_settled(story, house):
+    settle_month(OCTOBER, at=NOW)
+    content = house.get("/partners/CAFE/").json()
+    body = {name: content[name] for name in ("name", "currency", "outlets", "rates")}
+    late = {"kind": "EARN", "type": "PTS", "rate": "0.5", "from": "2026-10-20T00:00:00Z"}
+    body["rates"] = [*body["rates"], late]
+
+    answer = house.put("/partners/CAFE/", body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "MONTH_CLOSED")
+    assert house.get("/partners/CAFE/").json() == content
+
+
+def test_a_settlement_that_failed_goes_on_when_it_is_asked_for_again(story):
+    start_settling(OCTOBER, at=NOW)
+    Job.objects.update(status="FAILED")
+
+    start_settling(OCTOBER, at=NOW)
+
+    assert Job.objects.get().status == "PENDING"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from promotions.engine.basket import Basket, BasketLine, Product
 from promotions.models import Evaluation
 from promotions.services.bulk import earn_many
 from promotions.services.earning import EarnRequest, earn
-from tests.factories.members import MemberFactory
+from tests.factories.members import CardFactory, MemberFactory
 from tests.factories.partners import PartnerFactory
 from tests.factories.promotions import promotion
 
@@ -142,3 +142,15 @@ def _empty():
             "TRUNCATE ledger_book, ledger_account, ledger_transaction, ledger_lot, ledger_entry,"
             " loyalty_outboxevent, promotions_evaluation, members_tiermeasure"
         )
+
+
+def test_a_reference_is_known_of_its_own_partner_only(shops):
+    other = PartnerFactory(code="OTHER", outlets=["S1"])
+    card = CardFactory(member=MemberFactory(joined_at=START))
+    ids = {card.number: card.member_id}
+    first = requests(shops, [card.number], count=1)
+    second = requests(other, [card.number], count=1)
+
+    assert earn_many(first, ids, products={}) == 1
+    assert earn_many([*first, *second], ids, products={}) == 1
+    assert set(Transaction.objects.values_list("partner__code", flat=True)) == {"GROCER", "OTHER"}
