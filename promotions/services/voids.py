@@ -24,10 +24,16 @@ from loyalty.caller import Actor
 from loyalty.services.use_case import use_case
 from promotions.errors import PartReversed
 from promotions.models import Evaluation
-from promotions.services import reward_returns, standings, tiering
+from promotions.services import budgets, reward_returns, standings, tiering
 from promotions.services.parts import told_of_parts
 from promotions.services.returns import freeing, post_reversal, standing_for
-from promotions.services.sales import Stored, standing_returns, used_of
+from promotions.services.sales import (
+    Stored,
+    changes,
+    standing_returns,
+    stored_of_sale,
+    used_of,
+)
 from promotions.services.standings import Standing
 from promotions.services.tiering import Counted
 from vouchers import codes
@@ -150,6 +156,7 @@ def _take_back(
     told: dict[str, Any],
 ) -> list[Transaction]:
     """Reverse the postings of a call, the last first, and write them; return the reversals."""
+    _hold_counters(book, original, parts)
     earn = post_reversal(book, original, request, standing, keeps_tier=True)
     data = earn.transaction.header.data or {}
     earn.transaction.header.data = {**data, "void": told}
@@ -164,18 +171,32 @@ def _take_back(
             posting.write(book, alongside=alongside)
             mirror = post_return_reversal(book, part, replace(request, part=part.part))
             tiering.count_back(standing, book, mirror, _counted_of(part))
-            stored = Evaluation.objects.values_list("result", flat=True).get(pk=part.pk)
-            result = msgspec.convert(stored, Stored)
-            if result.rewards and part.original is not None:
+            stored = _stored(part)
+            if stored.rewards and part.original is not None:
                 reward_returns.undo(
-                    book, mirror, result.rewards, sale=part.original, taken_at=part.posted_at
+                    book, mirror, stored.rewards, sale=part.original, taken_at=part.posted_at
                 )
-            used = used_of([result])
-            voided, alongside = [*voided, mirror], freeing(used, {}, book.book.member_id)
+            freed = freeing(used_of([stored]), {}, book.book.member_id)
+            voided, alongside = [*voided, mirror], freed
     # The tier is looked at once all is counted, so that no part moves it there and back.
     tiering.after_void(standing, book, voided[-1], original, {part.pk for part in parts})
     posting.write(book, alongside=[*alongside, *standings.record_of([standing])])
     return voided
+
+
+def _hold_counters(
+    book: LockedBook, original: TransactionRow, parts: Sequence[TransactionRow]
+) -> None:
+    """Lock what goes back to budgets, or is taken from them again, before any voucher is."""
+    stored = [stored_of_sale(original), *([_stored(p)] for p in parts if p.kind == Kind.RETURN)]
+    unused = [row for each in stored for row in changes(used_of(each), {}, book.book.member_id)[1]]
+    budgets.hold(unused)
+
+
+def _stored(part: TransactionRow) -> Stored:
+    """Return what is stored of a return."""
+    result = Evaluation.objects.values_list("result", flat=True).get(pk=part.pk)
+    return msgspec.convert(result, Stored)
 
 
 def _counted_of(part: TransactionRow) -> Counted:

@@ -15,8 +15,8 @@ from tests.factories.ledger import balance, give
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
 from tests.factories.tiers import ladder
-from tests.factories.vouchers import BenefitFactory
-from vouchers.models import BenefitUse, Voucher
+from tests.factories.vouchers import BenefitFactory, VoucherTypeFactory
+from vouchers.models import BenefitUse, Voucher, VoucherStock
 
 __all__ = ["voucher"]
 ALL, EARN, VOID = "/transactions/", "/transactions/earn/", "/transactions/void/"
@@ -60,6 +60,12 @@ def world(member, till, purchase):
         budget={"measure": "POINTS", "at_most": 100_000},
     )
     promotion("GOLDEN", award=FIXED, audience={"tiers": ["GOLD"]}, coupons=["SPRING"])
+    VoucherTypeFactory(code="GIFT", stock=100_000)
+    promotion(
+        "GIFTED",
+        award={"kind": "VOUCHER", "voucher_type": "GIFT", "quantity": 2},
+        minimum={"amount": "30.00"},
+    )
     ladder(silver="60.00", gold="140.00")
     BenefitFactory(code="PARKING", tiers=["BASE", "SILVER", "GOLD"], quota=100_000)
     till.post(EARN, purchase())  # A budget is laid out by who claims from it first.
@@ -75,14 +81,22 @@ def standing(member):
     person = Member.objects.select_related("tier").get(pk=member.pk)
     return (
         {key: points for key, points in held.items() if points},
-        {(c.promotion, c.measure): c.amount for c in LimitCounter.objects.exclude(amount=0)},
+        {
+            (each.promotion, each.period, each.start, each.measure): each.amount
+            for each in LimitCounter.objects.filter(member_id=member.pk).exclude(amount=0)
+        },
         sum(BudgetSlot.objects.values_list("rest", flat=True)),
         {
             (m.measure, m.point_type, m.day): m.amount
             for m in TierMeasure.objects.filter(member=member.pk).exclude(amount=0)
         },
         (person.tier.code, person.tier_since, person.tier_until),
-        list(Voucher.objects.order_by("id").values_list("id", "status", "left")),
+        list(
+            Voucher.objects.exclude(status="CANCELLED")
+            .order_by("id")
+            .values_list("id", "status", "left")
+        ),
+        sum(VoucherStock.objects.values_list("left", flat=True)),
         BenefitUse.objects.filter(undone_at=None).count(),
     )
 
