@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ledger.models import Entry, Transaction
 from tests.factories.ledger import give
 from tests.factories.promotions import promotion
+from tests.factories.sweepstakes import sweepstake
 
 ID = "0198c0de-0000-7000-8000-000000000000"
 NOW = "2026-11-20T10:00:00Z"
@@ -164,6 +165,7 @@ def damaged(draw: Any) -> tuple[str, dict[str, Any]]:
 @pytest.fixture
 def world(member, house):
     promotion()
+    sweepstake()
     give(member, 1000)
     return house
 

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from ledger.services.originals import Original
+from ledger.services.reversal import ReversalRequest
 from loyalty.errors import LoyaltyError
 from partners.models import Partner
 from promotions.engine.basket import Basket, BasketLine
-from promotions.models import Sweepstake, Ticket
+from promotions.models import BudgetSlot, Sweepstake, Ticket
 from promotions.services import drawing, sweepstakes, tickets
 from promotions.services.earning import EarnRequest, earn
+from promotions.services.returns import reverse_earn
 from promotions.services.sweepstakes import EntryRequest
 from tests.concurrency.test_redemption import TILLS, race
 from tests.factories.members import MemberFactory
@@ -213,3 +216,42 @@ def test_without_the_sweepstakes_lock_numbers_would_clash(house, monkeypatch):
     outcomes = race(lambda till: enter(members[till], house, f"T{till}"))
 
     assert outcomes.count("IntegrityError") == TILLS - 1
+
+
+def take_back(member, house, reference):
+    now = datetime.now(UTC)
+    return reverse_earn(
+        ReversalRequest(
+            original=Original(house.pk, reference=reference),
+            partner_id=house.pk,
+            reference=f"BACK-{reference}",
+            digest=b"one",
+            occurred_at=now,
+        ),
+        at=now,
+    )
+
+
+def test_sales_and_their_reversals_at_once_end_with_nothing_lost(house):
+    """Stock, budget and tickets are wanted in one order, so nobody waits in a circle."""
+    kind = VoucherTypeFactory(code="COFFEE", stock=100)
+    sweepstake()
+    budget = {"measure": "USES", "at_most": 160}
+    award = {"kind": "VOUCHER", "voucher_type": "COFFEE", "quantity": 2}
+    promotion("CUP", award=award, budget=budget)
+    lucky = {"kind": "TICKET", "sweepstake": "SPRING", "quantity": 1}
+    promotion("LUCKY", award=lucky, budget=budget)
+    members = [MemberFactory() for _ in range(TILLS)]
+
+    def act(till):
+        for turn in range(3):
+            sell(members[till], house, f"T{till}-{turn}")
+            take_back(members[till], house, f"T{till}-{turn}")
+
+    assert race(act) == ["done"] * TILLS
+
+    assert stock.left_of([kind.pk]) == {kind.pk: 100}
+    assert set(Voucher.objects.values_list("status", flat=True)) <= {"CANCELLED"}
+    assert not Ticket.objects.filter(voided_at=None).exists()
+    assert numbers() == list(range(1, len(numbers()) + 1))
+    assert sum(BudgetSlot.objects.values_list("rest", flat=True)) == 320
