@@ -9,7 +9,13 @@ from loyalty.errors import NotFound
 from loyalty.services import epoch
 from promotions.errors import NothingWaits, SecondPersonNeeded
 from promotions.models import Promotion, PromotionApproval
-from promotions.services.authoring import Written, make_version, read_definition, set_status
+from promotions.services.authoring import (
+    Written,
+    announce,
+    make_version,
+    read_definition,
+    set_status,
+)
 from promotions.services.linting import lint
 from promotions.services.rule_tests import run_tests
 from promotions.services.waiting import WAITING, note
@@ -42,6 +48,7 @@ def approve(code: str, *, by: str, at: datetime, reason: str = "") -> Written:
         epoch.bump()
     else:
         set_status(promotion, Promotion.Status.LIVE, at=at, reason=text.strip())
+    announce(promotion, version, at=at)
     warnings = lint(code, definition, at=at)
     return Written(promotion, version, waiting.version is None, warnings, waiting)
 

@@ -13,7 +13,7 @@ from loyalty.errors import ExpressionInvalid, FieldError, NotFound, ValidationFa
 from loyalty.expressions import BadExpression
 from loyalty.expressions import compile as compile_expression
 from loyalty.models import Program
-from loyalty.services import epoch
+from loyalty.services import epoch, outbox
 from loyalty.services.use_case import use_case
 from members.models import Segment, Tier
 from partners.models import Partner
@@ -95,11 +95,27 @@ def write_promotion(
     if waits:
         set_status(promotion, promotion.status, at=at)
         asked = _ask(promotion, version, at=at, by=by)
+        if not same:
+            announce(promotion, version, at=at)
         return Written(promotion, version, not same, warnings, asked)
-    if not same or status != promotion.status:
+    changed = not same or status != promotion.status
+    if changed:
         waiting.supersede(promotion, at=at, by=by)
     set_status(promotion, status, at=at)
+    if changed:
+        announce(promotion, version, at=at)
     return Written(promotion, version, not same, warnings)
+
+
+def announce(promotion: Promotion, version: PromotionVersion, *, at: datetime) -> None:
+    """Tell subscribers that a promotion has another version or status; a step."""
+    payload = {
+        "promotion": promotion.code,
+        "version": version.number,
+        "status": promotion.status,
+        "effective_from": version.effective_from,
+    }
+    outbox.record("promotion.changed", at=at, payload=msgspec.to_builtins(payload))
 
 
 def digest_of(definition: Definition) -> bytes:
@@ -158,9 +174,12 @@ def change_status(
         if promotion.status != status and waiting.second_person_needed():
             asked = _ask(promotion, version, at=at, by=by, reason=reason)
             return Written(promotion, version, False, warnings, asked)
-    if promotion.status != status:
+    changed = promotion.status != status
+    if changed:
         waiting.supersede(promotion, at=at, by=by)
     set_status(promotion, status, at=at, reason=reason)
+    if changed:
+        announce(promotion, version, at=at)
     return Written(promotion, version, new_version=False, warnings=warnings)
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from loyalty.models import OutboxEvent
 from promotions.models import Promotion, PromotionVersion
 from tests.factories.members import MemberFactory
 from tests.factories.segments import SegmentFactory
@@ -171,3 +172,18 @@ def test_pages_follow_each_other(house):
     assert second["next"] is None
     mismatch = house.get("/promotions/", cursor=first["next"], status="LIVE")
     assert mismatch.json()["code"] == "CURSOR_MISMATCH"
+
+
+def test_subscribers_of_the_house_hear_of_a_change_and_of_nothing_else(house):
+    put(house)
+    put(house)
+    house.patch(URL, {"status": "PAUSED"})
+    house.patch(URL, {"status": "PAUSED"})
+
+    told = OutboxEvent.objects.filter(type="promotion.changed").order_by("pk")
+
+    assert [(row.payload["version"], row.payload["status"]) for row in told] == [
+        (1, "LIVE"),
+        (1, "PAUSED"),
+    ]
+    assert [(row.partner_id, row.member_id) for row in told] == [(None, None)] * 2

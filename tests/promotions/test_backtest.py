@@ -1,6 +1,7 @@
 """A draft on history: what it would have given, beside what really happened, and nothing moved."""
 
 import json
+import random
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import transaction
 
 from ledger.models import Transaction
 from loyalty.errors import NotFound, ValidationFailed
-from loyalty.models import Job, OutboxEvent
+from loyalty.models import Job, OutboxEvent, Program
 from loyalty.services import jobs
 from members.models import Member, SegmentMember
 from promotions.models import BudgetSlot, Evaluation, LimitCounter, Promotion, PromotionVersion
@@ -19,6 +20,7 @@ from promotions.services.backtest_rows import csv_rows
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
 from tests.factories.segments import SegmentFactory
+from tests.factories.vouchers import VoucherTypeFactory
 
 BONUS = {"name": "Bonus", "award": {"kind": "FIXED", "type": "PTS", "points": 10}}
 
@@ -28,6 +30,7 @@ def buys(till, purchase, now):
     """Return a way to buy something for 5.00, so many hours ago."""
 
     def buy(member, *, hours, amount="5.00", **changes):
+        Member.objects.filter(pk=member.pk).update(joined_at=now - timedelta(days=400))
         body = purchase(
             member={"number": member.number},
             occurred_at=(now - timedelta(hours=hours)).isoformat(),
@@ -174,6 +177,56 @@ def test_a_limit_of_the_programme_begins_again_with_each_day(buys, member, now):
     report = tried({**BONUS, "limits": limits}, now)
 
     assert report["total"]["given"] == 30
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        [{"per": "MEMBER", "period": "DAY", "measure": "USES", "at_most": 1, "then": "SKIP"}],
+        [{"per": "MEMBER", "period": "WEEK", "measure": "POINTS", "at_most": 13}],
+        [{"per": "MEMBER", "period": "MONTH", "measure": "AMOUNT", "at_most": "21.50"}],
+        [{"per": "MEMBER", "period": "LIFE", "measure": "POINTS", "at_most": 20, "then": "SKIP"}],
+        [
+            {"per": "MEMBER", "period": "DAY", "measure": "POINTS", "at_most": 9},
+            {"per": "MEMBER", "period": "YEAR", "measure": "USES", "at_most": 4},
+            {"per": "TRANSACTION", "measure": "POINTS", "at_most": 7},
+        ],
+    ],
+)
+def test_whatever_limits_a_live_version_had_it_comes_out_as_it_did(limits, buys, member, now):
+    promotion(limits=limits)
+    promotion("TWICE", award={"kind": "MULTIPLIER", "type": "PTS", "factor": "2"})
+    people, chance = [member, MemberFactory()], random.Random(str(limits))
+    for hours in sorted((chance.randrange(1, 24 * 12) for _ in range(14)), reverse=True):
+        buys(chance.choice(people), hours=hours, amount=f"{chance.randrange(100, 1500) / 100:.2f}")
+    definition, number = definition_of("BASE", None)
+
+    report = tried(definition, now, code="BASE", number=number)
+
+    assert report["total"]["given"] == report["replaced"] > 0
+    assert report["total"]["after"] == report["total"]["before"]
+
+
+def test_money_below_a_step_is_carried_over_where_the_programme_does_so(buys, member, now):
+    Program.objects.update(carries_remainders=True, epoch=99)
+    buys(member, hours=9, amount="6.00")
+    buys(member, hours=8, amount="6.00")
+
+    award = {"kind": "PER_AMOUNT", "type": "PTS", "points": 1, "per": "10.00", "scope": "BASKET"}
+    report = tried({"name": "Tens", "award": award}, now)
+
+    assert (report["total"]["given"], report["total"]["touched"]) == (1, 1)
+
+
+def test_vouchers_are_counted_by_their_number(buys, member, now):
+    VoucherTypeFactory(code="FIVE")
+    buys(member, hours=9)
+
+    award = {"kind": "VOUCHER", "voucher_type": "FIVE", "quantity": 2}
+    report = tried({"name": "Two", "award": award}, now)
+
+    assert (report["gives"], report["total"]["given"]) == ("VOUCHER FIVE", 2)
+    assert report["total"]["value"] is None
 
 
 def test_what_a_draft_pushes_out_is_told(buys, member, now):
