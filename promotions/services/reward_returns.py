@@ -72,7 +72,8 @@ def held_of(stored: Iterable[Sequence[StoredReward]]) -> dict[int, HeldReward]:
             named = [voucher.id for voucher in row.vouchers]
             if row.quantity < 0:
                 each.vouchers = [key for key in each.vouchers if key not in named]
-                each.tickets = [number for number in each.tickets if number not in row.tickets]
+                # Counted, not named: an undone return may have given others for them.
+                each.tickets = each.tickets[: len(each.tickets) - len(row.tickets)]
             else:
                 each.vouchers += named
                 each.tickets += row.tickets
@@ -151,6 +152,7 @@ def _take_tickets(
         _row(held[key].reward, -len(found.numbers))
         | {"tickets": found.numbers, "treated": found.treated}
         for key, found in taken.items()
+        if found.numbers
     ]
 
 

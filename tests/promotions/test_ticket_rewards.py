@@ -237,8 +237,9 @@ def test_an_exchange_takes_the_rewards_and_its_void_gives_them_back(
     # The vouchers are the same ones; a ticket's number is never used again.
     assert set(Voucher.objects.values_list("status", flat=True)) == {"ISSUED"}
     assert (numbers(), left_of([kind.pk])[kind.pk]) == ([3, 4], 0)
-    taken = take_back().json()["rewards"]
+    taken = take_back((2, "1"), reference="AGAIN").json()["rewards"]
     assert sorted(each["quantity"] for each in taken) == [-2, -2]
+    assert "rewards" not in take_back().json()
     assert (numbers(), left_of([kind.pk])[kind.pk]) == ([], 2)
     assert set(Voucher.objects.values_list("status", flat=True)) == {"CANCELLED"}
 
