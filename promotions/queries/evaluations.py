@@ -68,3 +68,21 @@ def first_awards(result: dict[str, Any]) -> list[tuple[int, int | None, str, int
 def awards_again(outcome: Outcome) -> list[tuple[int, int | None, str, int]]:
     """Return the awards of a recomputed evaluation, to be held against the first ones."""
     return [(a.version_id, a.line, a.type, a.points) for a in outcome.awards]
+
+
+def first_rewards(result: dict[str, Any]) -> list[tuple[int, int | None, str, int]]:
+    """Return the vouchers and tickets that an evaluation wanted to give, in the form of awards.
+
+    What there was too little of was wanted, too. A return stores what changed, not what it wanted.
+    """
+    rows = [] if "deserved" in result else result.get("rewards", [])
+    return [(r["version_id"], None, r["code"], r.get("wanted", r["quantity"])) for r in rows]
+
+
+def rewards_again(
+    outcome: Outcome, result: dict[str, Any]
+) -> list[tuple[int, int | None, str, int]]:
+    """Return those of a recomputed evaluation, to be held against the first ones."""
+    if "deserved" in result:
+        return []
+    return [(r.version_id, None, r.code, r.quantity) for r in outcome.rewards]

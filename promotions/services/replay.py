@@ -6,7 +6,13 @@ from uuid import UUID
 
 from ledger.queries.configuration import configuration
 from promotions.models import Evaluation
-from promotions.queries import awards_again, first_awards, recompute
+from promotions.queries import (
+    awards_again,
+    first_awards,
+    first_rewards,
+    recompute,
+    rewards_again,
+)
 from promotions.services.snapshot import snapshot_of
 
 CHUNK = 2000
@@ -52,7 +58,8 @@ def replay() -> Iterator[Chunk]:
             if outcome is None:
                 chunk.gone += 1
                 continue
-            first, again = first_awards(row.result), awards_again(outcome)
+            first = first_awards(row.result) + first_rewards(row.result)
+            again = awards_again(outcome) + rewards_again(outcome, row.result)
             if first == again:
                 chunk.same += 1
             else:
