@@ -22,6 +22,7 @@ from ledger.services.burning import (
 )
 from ledger.services.exchange import ExchangeRequest
 from ledger.services.posting import Find, LockedBook
+from loyalty.money import places
 from loyalty.secret import Secret
 from loyalty.services.use_case import use_case
 
@@ -125,7 +126,7 @@ def post_redemption(book: LockedBook, request: RedemptionRequest, *, at: datetim
         reference=request.reference,
         digest=request.digest,
         lock=request.lock,
-        amount=str(part.value) if part.value is not None else None,
+        amount=_plain(part.value, part.currency),
         currency=part.currency,
         outlet=request.outlet,
         purpose=request.purpose,
@@ -137,3 +138,8 @@ def post_redemption(book: LockedBook, request: RedemptionRequest, *, at: datetim
     if offer is not None:
         exchange.send(book.book.member_id, transaction, offer)
     return transaction
+
+
+def _plain(value: Decimal | None, currency: str | None) -> str | None:
+    """Return money with the places of its currency, as it reads when it is stored."""
+    return None if value is None else f"{value:.{places(currency or '')}f}"

@@ -256,6 +256,7 @@ def worth_a_cent(member):
     ("currency", "of", "value", "points"),
     [
         ("USD", "0.5", "10.00", 500),
+        ("USD", "0.5", "10", 500),
         ("JPY", "0.006", "1000", 600),
         ("BHD", "2.5", "1.001", 251),
         ("EUR", "1", "10.00", 1000),
@@ -279,7 +280,8 @@ def test_points_are_redeemed_by_value_in_another_currency(
     again = till.post("/transactions/redeem/", body).json()
 
     assert answer["points"][0]["points"] == -points
-    assert answer["value"] == {"amount": value, "currency": currency}
+    assert Decimal(answer["value"]["amount"]) == Decimal(value)
+    assert answer["value"]["currency"] == currency
     assert again == answer
 
 
