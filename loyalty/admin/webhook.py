@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +15,7 @@ from unfold.decorators import action
 
 from loyalty.admin_base import ReadOnlyAdmin
 from loyalty.models import WebhookDelivery, WebhookSubscription
-from loyalty.services import deliveries
+from loyalty.services import deliveries, webhooks
 
 
 @admin.register(WebhookSubscription)
@@ -23,6 +24,37 @@ class WebhookSubscriptionAdmin(ReadOnlyAdmin):
     list_filter = ["active"]
     search_fields = ["code", "url"]
     readonly_fields = ["log"]
+    actions = ["pause", "resume"]
+
+    def has_switch_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Subscriptions are their owners'; here they are stopped and let go on, not edited."""
+        return request.user.has_perm("loyalty.change_webhooksubscription")
+
+    @admin.action(description="Pause: nothing is told", permissions=["switch"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[WebhookSubscription]) -> None:
+        self._switch(request, queryset, active=False)
+
+    @admin.action(description="Resume, with what happens from now on", permissions=["switch"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[WebhookSubscription]) -> None:
+        self._switch(request, queryset, active=True)
+
+    def _switch(
+        self, request: HttpRequest, queryset: QuerySet[WebhookSubscription], *, active: bool
+    ) -> None:
+        changed = 0
+        for row in queryset:
+            with transaction.atomic():
+                put = webhooks.put(
+                    webhooks.Owner(row.partner_id, row.house),
+                    row.code,
+                    url=row.url,
+                    events=row.events,
+                    active=active,
+                    version=row.version,
+                    at=timezone.now(),
+                )
+            changed += put.changed
+        self.message_user(request, f"{changed} changed.", messages.SUCCESS)
 
     @admin.display(description="Deliveries")
     def log(self, row: WebhookSubscription) -> str:

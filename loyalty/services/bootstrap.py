@@ -46,7 +46,7 @@ GROUPS = {
         "loyalty.change_job",
         "loyalty.view_outboxevent",
         "loyalty.view_webhook*",
-        "loyalty.change_webhookdelivery",
+        "loyalty.change_webhook*",
     ],
     "Helpdesk": [
         "members.view_*",

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 
-from ledger.models import Transaction
+from ledger.models import Account, Transaction
 from ledger.queries.partner_history import PartnerHistoryFilter, page_query
 from ledger.services.partner_settlement import settle_month
 from partners.models import PartnerRate
@@ -301,3 +302,21 @@ def test_who_funds_a_promotion_issues_what_it_gives(till, api_of, purchase, memb
         ("EARNED", "0.02"): (1, 30, "0.60"),
         ("REVERSED", "0.02"): (1, -30, "-0.60"),
     }
+
+
+def test_the_house_has_a_history_of_its_own(house, story):
+    answer = house.get("/partners/HOUSE/transactions/", **OCTOBER).json()
+
+    assert [moved(row) for row in answer["results"]] == [("ADJUSTMENT", [("EARNED", 70)])]
+    assert totals(answer) == {("EARNED", None): (1, 70, None)}
+
+
+def test_the_histories_of_all_partners_are_the_ledger(house, story):
+    found = [
+        each["points"]
+        for code in ("GROCER", "CAFE", "AIR", "HOUSE")
+        for each in house.get(f"/partners/{code}/transactions/", **OCTOBER).json()["totals"]
+    ]
+
+    held = Account.objects.aggregate(held=Sum("available") + Sum("pending") - Sum("debt"))
+    assert sum(found) == held["held"] == 783

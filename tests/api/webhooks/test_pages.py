@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from loyalty.models import OutboxEvent, WebhookDelivery, WebhookSubscription
 from tests.factories.ledger import give
+from tests.factories.loyalty import UserFactory
 
 
 @pytest.fixture
@@ -53,3 +54,27 @@ def test_a_delivery_is_sent_again_once_that_is_confirmed(office, delivery):
 
     delivery.refresh_from_db()
     assert delivery.status == "PENDING"
+
+
+def test_a_subscription_is_paused_and_goes_on(office, delivery):
+    url = reverse("admin:loyalty_webhooksubscription_changelist")
+    row = delivery.subscription
+
+    office.post(url, {"action": "pause", "_selected_action": [row.pk]})
+    row.refresh_from_db()
+    assert (row.active, row.version) == (False, 2)
+    office.post(url, {"action": "resume", "_selected_action": [row.pk]})
+
+    row.refresh_from_db()
+    assert (row.active, row.version) == (True, 3)
+
+
+@pytest.mark.parametrize(("group", "paused"), [("Programme manager", True), ("Auditor", False)])
+def test_who_may_pause(group, paused, client, delivery):
+    client.force_login(UserFactory(groups=[group]))
+    url = reverse("admin:loyalty_webhooksubscription_changelist")
+
+    client.post(url, {"action": "pause", "_selected_action": [delivery.subscription_id]})
+
+    delivery.subscription.refresh_from_db()
+    assert delivery.subscription.active is not paused
