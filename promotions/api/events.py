@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
+from ledger.errors import InFuture, TooOld
 from ledger.queries.configuration import configuration
 from ledger.shapes.transactions import TransactionAnswer, answer_of, award_answer, number_of
 from loyalty.api.fields import (
@@ -27,7 +28,9 @@ from loyalty.api.pagination import LIMIT, LIMIT_MAX, make_cursor, read_cursor
 from loyalty.api.views import ProgramViewSet
 from loyalty.digest import digest_of
 from loyalty.scopes import Scope
+from members.errors import StageForbids
 from promotions.api.earning import IncludeQuery, explain_stored
+from promotions.errors import EventSchemaViolation
 from promotions.models import Evaluation, EventType
 from promotions.queries.event_types import event_types_page
 from promotions.services import events
@@ -98,6 +101,7 @@ class EventViewSet(ProgramViewSet):
         query=IncludeQuery,
         status=201,
         replays=True,
+        errors=(EventSchemaViolation, StageForbids, TooOld, InFuture),
     )
     def reward(self, request: Request) -> HttpResponse:
         include, body = self.query(IncludeQuery), self.body(EventBody)

@@ -35,7 +35,7 @@ from loyalty.errors import FieldError, ValidationFailed
 from loyalty.scopes import Scope
 from promotions.engine.basket import Basket, BasketLine
 from promotions.engine.types import PIECE
-from promotions.errors import TicketsListed
+from promotions.errors import OriginalNeeded, ReturnExceedsPurchase, TicketsListed
 from promotions.services import redemption_reversals, returns
 from promotions.services.blind_returns import BlindReturnRequest, return_unknown
 from promotions.services.returns import ReturnRequest
@@ -114,6 +114,7 @@ class ReturnViewSet(ProgramViewSet):
         answer=TransactionAnswer,
         status=201,
         replays=True,
+        errors=(ReturnExceedsPurchase, OriginalNeeded),
     )
     def return_items(self, request: Request) -> HttpResponse:
         wanted = items_request(self.body(ItemsBody), self.caller, self.request_id)
