@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django import forms
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -19,6 +20,7 @@ from loyalty.errors import NotFound, ValidationFailed
 from loyalty.models import Job
 from loyalty.services import jobs
 from loyalty.spreadsheet import CSV
+from promotions.admin.try_form import TryForm
 from promotions.models import Promotion
 from promotions.services import backtest
 from promotions.services.backtest_rows import csv_rows
@@ -40,6 +42,7 @@ OPTIONS = json.dumps(
     }
 )
 SHOWN = 10  # Earlier runs on the page, and rows of the longer tables.
+WEEKS = 4
 WAITING = "waiting"
 EARLIEST = date(1970, 1, 1)
 # The palette of the charts: what there was, what there would have been.
@@ -82,6 +85,7 @@ class HistoryPages:
         page: Any = self
         view = page.admin_site.admin_view
         return [
+            path("try-history/", view(self.draft_page), name="promotions_try_history"),
             path(
                 "<int:promotion_id>/history/<uuid:job_id>/",
                 view(self.result_page),
@@ -117,6 +121,23 @@ class HistoryPages:
                 return redirect("admin:promotions_history_result", promotion.pk, job.pk)
         runs = _runs(promotion)[:SHOWN]
         return self._render(request, "promotions/history.html", promotion, form=form, runs=runs)
+
+    def draft_page(self, request: HttpRequest) -> HttpResponse:
+        """Start a trial of the form as it stands, saved or not; answers a part of a page."""
+        page: Any = self
+        form, basket = page._draft(request), TryForm(request.POST)
+        shown: dict[str, Any] = {"form": form}
+        if form.is_valid() and form.definition is not None and form.instance.pk:
+            basket.is_valid()
+            weeks, now = int(basket.cleaned_data.get("weeks") or WEEKS), timezone.now()
+            first = now.astimezone(configuration().zone).date() - timedelta(weeks=weeks)
+            content = msgspec.to_builtins(form.definition)
+            code = form.instance.code
+            with transaction.atomic():
+                shown["job"] = backtest.start_backtest(
+                    code, content, begins=_midnight(first), ends=now, at=now
+                )
+        return render(request, "promotions/history_started.html", shown)
 
     def result_page(self, request: HttpRequest, promotion_id: int, job_id: UUID) -> HttpResponse:
         """Show how far a trial is, and when it is done, what it found."""

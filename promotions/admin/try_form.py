@@ -52,6 +52,13 @@ class TryForm(forms.Form):
         help_text="One a line: 2 x 5.98 sku=1095275 category=COFFEE brand=Own discount=0.50",
     )
 
+    weeks = forms.ChoiceField(
+        label="Of history",
+        choices=[("4", "4 weeks"), ("13", "13 weeks"), ("52", "52 weeks")],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+
     def __init__(self, data: Any = None) -> None:
         super().__init__(data, prefix="try")
 

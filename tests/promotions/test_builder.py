@@ -305,7 +305,7 @@ def test_the_rule_tests_of_the_form_are_run_without_saving(world, office):
     assert not Promotion.objects.exists()
 
 
-@pytest.mark.parametrize("page", ["promotions_try", "promotions_tests"])
+@pytest.mark.parametrize("page", ["promotions_try", "promotions_tests", "promotions_try_history"])
 def test_the_panel_is_for_those_who_may_write_promotions(page, client, world):
     client.force_login(User.objects.create_user("viewer", password="x", is_staff=True))
 
@@ -431,3 +431,22 @@ def test_a_trial_is_started_watched_and_downloaded(office, till, purchase, membe
     csv = b"".join(office.get(f"{started['Location']}report.csv")).decode()
     assert csv.splitlines()[1].startswith("TOTAL,COFFEE,PTS,1,1,1,4,")
     assert str(job.pk) in text_of(office.get(url))
+
+
+def test_an_edit_that_is_not_saved_is_tried_on_history(office, till, purchase, member):
+    made = promotion("COFFEE", award=POINTS)
+    till.post("/transactions/earn/", purchase())
+    data = sent(PromotionForm(instance=made.promotion)) | {"award__points": "3"}
+    url = f"{reverse('admin:promotions_try_history')}?id={made.promotion.pk}"
+
+    page = text_of(office.post(url, {**data, "try-lines": "1.00", "try-weeks": "4"}))
+
+    job = Job.objects.get(kind="promotions.tasks.backtest_promotion")
+    assert str(job.pk) in page
+    with jobs.resume(str(job.pk)) as running:
+        run_backtest(running)
+    total = Job.objects.get(pk=job.pk).result["total"]
+    assert (total["given"], total["before"], total["after"]) == (12, 4, 12)
+    assert PromotionVersion.objects.count() == 1
+    assert "Name: " in text_of(office.post(url, {**data, "name": ""}))
+    assert Job.objects.filter(kind=job.kind).count() == 1
