@@ -26,7 +26,7 @@ from promotions.admin.promotion_rows import BandRow, LimitRow, LinesRow, TestRow
 from promotions.admin.rows import RowsField
 from promotions.admin.written import codes
 from promotions.engine.definition import WEEKDAYS, Definition
-from promotions.models import EventType, Promotion
+from promotions.models import EventType, Promotion, Sweepstake
 from promotions.services.authoring import digest_of, read_definition
 from promotions.services.rule_tests import run_tests
 from vouchers.models import VoucherType
@@ -139,7 +139,7 @@ class PromotionForm(forms.ModelForm):
     award__factor = _line("Factor", "Such as 1.5; the base stays, the extra is added.")
     award__bands = RowsField(BandRow, noun="band", label="Bands")
     award__voucher_type = _select("Voucher type")
-    award__sweepstake = _line("Sweepstake")
+    award__sweepstake = _select("Sweepstake")
     award__quantity = forms.IntegerField(
         label="Quantity", required=False, min_value=1, widget=UnfoldAdminTextInputWidget()
     )
@@ -206,6 +206,7 @@ class PromotionForm(forms.ModelForm):
             ("funded_by", Partner.objects.filter(is_house=False).values_list("code", "name")),
             ("award__type", PointType.objects.filter(active=True).values_list("code", "name")),
             ("award__voucher_type", VoucherType.objects.values_list("code", "name")),
+            ("award__sweepstake", Sweepstake.objects.values_list("code", "name")),
             ("audience__segments", Segment.objects.values_list("code", "name")),
             ("audience__not_segments", Segment.objects.values_list("code", "name")),
             ("audience__tiers", Tier.objects.order_by("rank").values_list("code", "name")),
