@@ -223,11 +223,18 @@ def _reward(
     told = facts.read_many(books, asked, at=at) if asked else {}
     first_day = min(tiering.local_day(each, settings) for each in instants)
     held = standings.standings_of(books.values(), settings, first_day=first_day)
-    till, given = Till(), {}
+    till, given, programme = Till(), {}, house()
     for key, book in books.items():
         posting.settle(book)
         overrides.catch_up(held[key], book)
-        bonus = _give(book, held[key], feast, feasts[key], told.get(key, Known.nothing()), till)
+        day, occurred_at, years = feasts[key]
+        occasion = Occasion(
+            occurred_at=occurred_at,
+            partner_id=programme.pk,
+            partner_code=programme.code,
+            **feast.occasion(day, years),  # type: ignore[arg-type]  # the fields that it names
+        )
+        bonus = _give(book, held[key], occasion, feast, told.get(key, Known.nothing()), till)
         if bonus.transaction is not None:
             given[key] = bonus
     records = [each.record for each in given.values() if each.record]
@@ -243,19 +250,12 @@ def _reward(
 def _give(
     book: LockedBook,
     standing: Standing,
+    occasion: Occasion,
     feast: Feast,
-    found: tuple[date, datetime, int],
     known: Known,
     till: Till,
 ) -> Bonus:
-    day, occurred_at, years = found
-    programme, tier = house(), standing.held.tier
-    occasion = Occasion(
-        occurred_at=occurred_at,
-        partner_id=programme.pk,
-        partner_code=programme.code,
-        **feast.occasion(day, years),  # type: ignore[arg-type]  # the fields that it names
-    )
+    tier = standing.held.tier
     bonus = post_bonus(book, occasion, purse=till, known=known, tier=tier)
     if bonus.transaction is not None:
         told = {"type": feast.name, "role": None, "related": None, "cooldown": None}

@@ -1,8 +1,14 @@
 """How many statements each endpoint sends, counted at the driver, BEGIN and COMMIT aside."""
 
-import pytest
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
+import pytest
+from django.utils import timezone
+
+from promotions.services.celebrations import celebrate_chunk, is_celebrated
 from tests.factories.ledger import give
+from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
 
 pytestmark = pytest.mark.usefixtures("member")
@@ -85,3 +91,19 @@ def test_an_evaluation_sends_two(till, purchase, statements):
     assert till.post("/transactions/evaluate/", purchase()).status_code == 200
 
     assert len(statements.sent) == 2, statements.sent
+
+
+@pytest.mark.parametrize("members", [3, 40])
+def test_a_chunk_of_birthdays_sends_eight_however_many_celebrate(members, statements):
+    gift = {"kind": "FIXED", "type": "PTS", "points": 100}
+    promotion("CAKE", trigger="BIRTHDAY", award=gift, condition="member.age > 1")
+    at = timezone.now()
+    day = at.astimezone(ZoneInfo("Europe/Vienna")).date()
+    for _ in range(members):
+        MemberFactory(birth_date=day.replace(year=1988), joined_at=at - timedelta(days=400))
+    assert is_celebrated("BIRTHDAY", [day])  # The promotions are in memory, as in a night.
+    statements.sent.clear()
+
+    assert celebrate_chunk("BIRTHDAY", [day], after=0, at=at).rewarded == members
+
+    assert len(statements.sent) == 8, statements.sent

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ledger.models import Transaction
 from loyalty.models import Job
+from members.models import Member
 from promotions import tasks
 from promotions.models import MemberEvent, Promotion
 from promotions.services import celebrations
@@ -18,17 +19,18 @@ from promotions.tasks import run_night, start_night
 from tests.factories.ledger import balance
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
+from tests.factories.tiers import ladder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VIENNA = ZoneInfo("Europe/Vienna")
 GIFT = {"kind": "FIXED", "type": "PTS", "points": 100}
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 JOINED = datetime(2020, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
 def gifts(committed_program):
-    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    promotion("CAKE", trigger="BIRTHDAY", award=GIFT, at=long_ago)
+    promotion("CAKE", trigger="BIRTHDAY", award=GIFT, at=LONG_AGO)
 
 
 def born(year, month, day, **more):
@@ -58,8 +60,7 @@ def test_who_has_birthday_is_rewarded_and_nobody_else():
 
 def test_a_condition_may_ask_for_the_age():
     award = {**GIFT, "points": 1000}
-    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    promotion("FORTY", trigger="BIRTHDAY", award=award, condition="event.age == 40", at=long_ago)
+    promotion("FORTY", trigger="BIRTHDAY", award=award, condition="event.age == 40", at=LONG_AGO)
     forty, other = born(1987, 3, 14), born(1988, 3, 14)
 
     celebrate(date(2027, 3, 14))
@@ -122,14 +123,13 @@ def test_who_joins_on_the_birthday_is_rewarded_from_then_on():
 
 def test_an_anniversary_tells_the_years():
     award = {**GIFT, "points": 70}
-    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     promotion(
         "SEVEN",
         trigger="EVENT",
         event="ANNIVERSARY",
         award=award,
         condition="event.years == 7",
-        at=long_ago,
+        at=LONG_AGO,
     )
     seven, new = (
         MemberFactory(joined_at=JOINED),
@@ -147,6 +147,30 @@ def test_many_members_are_rewarded_in_chunks_by_key():
 
     assert celebrate(date(2027, 3, 14)) == 7
     assert {balance(each).available for each in members} == {100}
+
+
+def test_a_birthday_may_lift_a_tier():
+    ladder(measure="POINTS_EARNED", silver=100, gold=5000)
+    today = timezone.now().astimezone(VIENNA).date()
+    member = born(1990, today.month, today.day)
+
+    celebrate(today, at=timezone.now())
+
+    member.refresh_from_db()
+    assert member.tier.code == "SILVER"
+
+
+def test_what_a_merged_member_was_given_counts_for_the_survivor(house):
+    survivor, merged = born(1990, 3, 14), born(1990, 3, 14)
+    merged_only = date(2027, 3, 14)
+    Member.objects.filter(pk=survivor.pk).update(stage="SUSPENDED")
+    celebrate(merged_only)
+    Member.objects.filter(pk=survivor.pk).update(stage="ACTIVE")
+    body = {"from": {"number": merged.number}, "into": {"number": survivor.number}}
+    answer = house.post("/members/merge/", {**body, "reason": "One person."})
+    assert answer.status_code == 200, answer.json()
+
+    assert celebrate(merged_only) == 0
 
 
 def night(created_at, status="DONE"):
