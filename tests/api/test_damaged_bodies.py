@@ -129,6 +129,27 @@ BODIES["/sweepstakes/SPRING/tickets/"] = {
     "outlet": "S1",
 }
 BODIES["/transactions/evaluate/"] = BODIES["/transactions/earn/"]
+BODIES["/transactions/"] = {
+    **BODIES["/transactions/earn/"],
+    "mode": "commit",
+    "tenders": [{"type": "CARD", "amount": "4.43"}],
+    "returns": [
+        {
+            "original": {"id": ID},
+            "lines": [{"line": 1, "quantity": "1", "amount": "0.50"}],
+            "reason": "Back.",
+        }
+    ],
+    "vouchers": [{"code": "ABCD-EFGH", "amount": "1.00", "original": {"reference": "H"}}],
+    "benefits": [{"code": "PARKING", "quantity": 1}],
+    "burn": [
+        {"type": "PTS", "points": 5, "lock": ID, "keep": True},
+        {"type": "PTS", "value": {"amount": "0.05", "currency": "EUR"}},
+    ],
+    "step_up": "msu_x",
+    "quote": "x:y:z",
+}
+BODIES["/transactions/void/"] = BODIES["/transactions/reverse-earn/"]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
