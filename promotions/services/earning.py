@@ -49,7 +49,7 @@ from promotions.services.quotes import Promise
 from promotions.services.rewards import Record
 from promotions.services.snapshot import loaded_snapshot, snapshot_of
 from promotions.services.standings import Standing
-from promotions.services.tier_rewards import reward_move
+from promotions.services.tier_rewards import climbed, reward_move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,8 @@ def post_earn(
     the member enrolled, with what held then. `known` is
     what promotions ask of the member; `purse` is where their budgets are claimed from.
     `products` are those of the basket where they were not read beside the book. `tier_of_call` is
-    the tier before the whole call, where it did something before: moves are rewarded from there.
+    the tier before the whole call, where it did something before: only what lifts the member above
+    that is rewarded, so that items do not come and go for it.
     """
     assert connection.in_atomic_block
     settings = configuration(book.epoch)
@@ -187,7 +188,8 @@ def post_earn(
     spend = sum(line.net for line in purchase.lines)
     visits = int(bool(purchase.lines))
     tiering.count_sale(standing, book, transaction, spend=spend, visits=visits)
-    reward_move(standing, book, tier_of_call or tier, purse=purse)
+    if tier_of_call is None or climbed(standing, tier_of_call):
+        reward_move(standing, book, tier_of_call or tier, purse=purse, sale=request.sale)
     after_earn(book, header, settings, awarded=bool(judged.evaluation.awards))
     return transaction, judged.evaluation, record
 

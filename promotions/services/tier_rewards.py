@@ -1,5 +1,7 @@
 """What promotions give for a move between tiers."""
 
+from uuid import UUID
+
 from ledger.services.posting import LockedBook
 from partners.queries import house
 from promotions.services import tiering
@@ -11,15 +13,23 @@ from promotions.services.standings import Standing, posted_at
 TRIGGER = "TIER_CHANGE"
 
 
-def reward_move(standing: Standing, book: LockedBook, before: str, *, purse: Purse) -> None:
+def reward_move(
+    standing: Standing,
+    book: LockedBook,
+    before: str,
+    *,
+    purse: Purse,
+    sale: UUID | None = None,
+) -> None:
     """Reward that a member no longer holds the tier `before`; a step on a settled book.
 
     What is given counts towards tiers as all points do, and may move the member once more; that is
-    rewarded, too. The records are the standing's, to be written with the books.
+    rewarded, too. The records are the standing's, to be written with the books. `sale` is the call
+    of several parts that moved the member, if one did.
     """
     while standing.held.tier != before and rewards_moves(standing):
         after = standing.held.tier
-        bonus = post_bonus(book, _occasion(standing, book, before), purse=purse, tier=after)
+        bonus = post_bonus(book, _occasion(standing, book, before, sale), purse=purse, tier=after)
         if bonus.transaction is None or bonus.record is None:
             return
         standing.records.append(bonus.record)
@@ -32,7 +42,13 @@ def rewards_moves(standing: Standing) -> bool:
     return TRIGGER in snapshot_of(standing.settings).triggers
 
 
-def _occasion(standing: Standing, book: LockedBook, before: str) -> Occasion:
+def climbed(standing: Standing, before: str) -> bool:
+    """Return whether a member holds a higher tier than the one before."""
+    ladder = standing.ladder
+    return ladder is not None and ladder.rung(standing.held.tier).rank > ladder.rung(before).rank
+
+
+def _occasion(standing: Standing, book: LockedBook, before: str, sale: UUID | None) -> Occasion:
     programme, after = house(), standing.held.tier
     ladder = standing.ladder
     up = ladder is None or ladder.rung(after).rank > ladder.rung(before).rank
@@ -41,5 +57,6 @@ def _occasion(standing: Standing, book: LockedBook, before: str) -> Occasion:
         occurred_at=posted_at(book),
         partner_id=programme.pk,
         partner_code=programme.code,
+        sale=sale,
         attributes={"before": before, "after": after, "up": up},
     )

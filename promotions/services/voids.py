@@ -59,8 +59,9 @@ class Voided:
 def void_composite(request: ReversalRequest, *, by: Actor, at: datetime) -> Voided:
     """Undo every part of a composite call: earn, redemption, returns, vouchers and benefits.
 
-    The last first, each by a reversal of its own under this call's reference. A lock that was
-    captured is not made again: its points come back free. Works in every stage.
+    With them goes what its lift to a higher tier gave. Each by a reversal of its own under this
+    call's reference. A lock that was captured is not made again: its points come back free.
+    Works in every stage.
 
     :raises TransactionNotFound: if no such call is here, or it is not the caller's.
     :raises AlreadyReversed: if it was voided before.
@@ -77,7 +78,7 @@ def void_composite(request: ReversalRequest, *, by: Actor, at: datetime) -> Void
     if earlier := posting.replayed(book, request.digest):
         return Voided(book, None, _told_again(earlier, request, settings), earlier)
     posting.settle(book)
-    parts = _parts_of(call)
+    parts = _parts_of(original, call)
     uses, had = authentication.used_in(original.pk), _benefits_of(call)
     _check_whole(original, parts, uses, had)
     standing = standing_for(book)
@@ -108,10 +109,11 @@ def _told(parts: Sequence[Posted], settings: Configuration) -> dict[str, Any]:
     return {"parts": told_of_parts(parts, settings), "tier": tier}
 
 
-def _parts_of(call: dict[str, Any]) -> list[TransactionRow]:
-    """Return the postings of a call, in their order."""
-    found = TransactionRow.objects.in_bulk([UUID(each["id"]) for each in call["parts"]])
-    return sorted(found.values(), key=lambda row: row.version)
+def _parts_of(original: TransactionRow, call: dict[str, Any]) -> list[TransactionRow]:
+    """Return the postings of a call, in their order, with the bonuses for where it lifted to."""
+    keys = [UUID(each["id"]) for each in call["parts"]]
+    wanted = Q(pk__in=keys) | Q(sale=original.pk, kind=Kind.BONUS)
+    return list(TransactionRow.objects.filter(wanted).order_by("version"))
 
 
 def _benefits_of(call: dict[str, Any]) -> list[BenefitUse]:
@@ -161,6 +163,11 @@ def _take_back(
     data = earn.transaction.header.data or {}
     earn.transaction.header.data = {**data, "void": told}
     voided, alongside = [earn.transaction], earn.alongside
+    for place, part in enumerate(part for part in parts if part.kind == Kind.BONUS):
+        posting.write(book, alongside=alongside)
+        own = replace(request, part=place + 1)
+        bonus = post_reversal(book, part, own, standing, keeps_tier=True)
+        voided, alongside = [*voided, bonus.transaction], bonus.alongside
     for part in parts:
         if part.kind == Kind.REDEMPTION:
             posting.write(book, alongside=alongside)
@@ -188,13 +195,14 @@ def _hold_counters(
     book: LockedBook, original: TransactionRow, parts: Sequence[TransactionRow]
 ) -> None:
     """Lock what goes back to budgets, or is taken from them again, before any voucher is."""
-    stored = [stored_of_sale(original), *([_stored(p)] for p in parts if p.kind == Kind.RETURN)]
+    stored = [stored_of_sale(original)]
+    stored += [[_stored(each)] for each in parts if each.kind in (Kind.RETURN, Kind.BONUS)]
     unused = [row for each in stored for row in changes(used_of(each), {}, book.book.member_id)[1]]
     budgets.hold(unused)
 
 
 def _stored(part: TransactionRow) -> Stored:
-    """Return what is stored of a return."""
+    """Return what is stored of a return or bonus."""
     result = Evaluation.objects.values_list("result", flat=True).get(pk=part.pk)
     return msgspec.convert(result, Stored)
 

@@ -728,6 +728,27 @@ class TestRefusals:
             refused(till.post(URL, visit(mode)), 422, "CARD_BLOCKED")
         assert state() == before
 
+    @pytest.mark.parametrize(
+        ("content", "code"),
+        [
+            ({"occurred_at": -400}, "TOO_OLD"),
+            ({"occurred_at": 2}, "IN_FUTURE"),
+            ({"occurred_at": -30, "offline": True}, "TOO_OLD"),
+            ({"outlet": "ELSEWHERE"}, "OUTLET_UNKNOWN"),
+            ({"burn": [{"type": "MILES", "points": 1}]}, "POINT_TYPE_UNKNOWN"),
+        ],
+    )
+    def test_so_is_what_comes_too_late_too_soon_or_from_nowhere(
+        self, till, visit, member, now, content, code
+    ):
+        if days := content.get("occurred_at"):
+            content = {**content, "occurred_at": (now + timedelta(days=days)).isoformat()}
+        before = state()
+
+        for mode in ("commit", "evaluate"):
+            refused(till.post(URL, visit(mode, **content)), 422, code)
+        assert state() == before
+
     @pytest.mark.parametrize("stage", ["SUSPENDED", "DISABLED"])
     def test_so_is_a_member_who_may_not_earn(self, till, visit, member, stage):
         type(member).objects.update(stage=stage)

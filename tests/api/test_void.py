@@ -10,6 +10,7 @@ from tests.api.test_all_transaction import URL, eur, of_sale, refused, sell, vis
 from tests.factories.ledger import balance, give
 from tests.factories.partners import PartnerFactory
 from tests.factories.promotions import promotion
+from tests.factories.tiers import ladder
 from tests.factories.vouchers import BenefitFactory
 from vouchers.models import BenefitUse, Voucher, VoucherUse
 
@@ -278,6 +279,40 @@ def test_a_voucher_of_the_day_before_is_given_back(till, visit, voucher, void):
     void(made)
 
     assert Voucher.objects.get().status == "ISSUED"
+
+
+def test_what_the_lift_to_a_tier_gave_goes_with_it(till, visit, void, member):
+    bonus = {"kind": "FIXED", "type": "PTS", "points": 500}
+    promotion("LIFTED", trigger="TIER_CHANGE", award=bonus)
+    ladder(silver="40.00", gold=None)
+
+    for turn in ("1", "2"):
+        made = till.post(URL, visit(lines=FIFTY)).json()
+        assert made["tier"] == {"before": "BASE", "after": "SILVER"}
+        assert balance(member).available == 500
+
+        body = void(made, reference=f"VOID-{turn}").json()
+
+        assert body["tier"] == {"before": "SILVER", "after": "BASE"}
+        assert [part["kind"] for part in body["parts"]] == ["EARN_REVERSAL"] * 2
+        assert balance(member).available == 0
+        member.refresh_from_db()
+        assert member.tier.code == "BASE"
+
+
+def test_an_exchange_that_leaves_the_tier_as_it_was_is_not_rewarded_for_it(
+    till, visit, sell, member
+):
+    bonus = {"kind": "FIXED", "type": "PTS", "points": 500}
+    promotion("LIFTED", trigger="TIER_CHANGE", award=bonus)
+    ladder(silver="40.00", gold=None)
+    sale = sell()
+    assert balance(member).available == 500
+
+    body = till.post(URL, visit(lines=FIFTY, returns=[of_sale(sale, "5")])).json()
+
+    assert body["tier"] == {"before": "BASE", "after": "SILVER"}
+    assert balance(member).available == 500
 
 
 @pytest.mark.parametrize(

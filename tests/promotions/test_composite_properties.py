@@ -66,6 +66,7 @@ def world(member, till, purchase):
         award={"kind": "VOUCHER", "voucher_type": "GIFT", "quantity": 2},
         minimum={"amount": "30.00"},
     )
+    promotion("LIFTED", trigger="TIER_CHANGE", award=FIXED)
     ladder(silver="60.00", gold="140.00")
     BenefitFactory(code="PARKING", tiers=["BASE", "SILVER", "GOLD"], quota=100_000)
     till.post(EARN, purchase())  # A budget is laid out by who claims from it first.
