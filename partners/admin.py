@@ -68,6 +68,12 @@ class RateForm(forms.ModelForm):
         model = PartnerRate
         fields = ["kind", "point_type", "rate", "valid_from", "valid_to"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, width in (("kind", "12rem"), ("rate", "8rem")):
+            if name in self.fields:
+                self.fields[name].widget.attrs["style"] = f"min-width:{width}"
+
     def validate_constraints(self) -> None:
         """The rows are judged together, by the formset."""
 
