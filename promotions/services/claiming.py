@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.errors import TooOld
-from ledger.queries.books import OpenBook
+from ledger.queries.books import OpenBook, execute
 from ledger.queries.configuration import Configuration
 from members.models import Activity
 from promotions.services import facts
@@ -25,17 +25,35 @@ class AsEnrolled:
     known: Known
 
 
+def enrolled_at(book: OpenBook, settings: Configuration, occurred_at: datetime) -> datetime:
+    """Return since when the member is one: the earliest enrolment, where others were merged in.
+
+    One query, for what seems to be before it; none for anything else.
+    """
+    joined = book.member.joined_at
+    if occurred_at >= joined - settings.future_tolerance:
+        return joined
+    row = execute(
+        "SELECT min(joined_at) FROM members_member WHERE id = ANY (ledger_merged(%s))",
+        (book.member.id,),
+    )
+    earliest: datetime = row[0]
+    return earliest
+
+
 def is_claim(book: OpenBook, settings: Configuration, occurred_at: datetime) -> bool:
     """Return whether a purchase was made before the member enrolled.
 
     A till's clock may run behind ours, by as much as it may run ahead.
     """
-    return occurred_at < book.member.joined_at - settings.future_tolerance
+    joined = enrolled_at(book, settings, occurred_at)
+    return occurred_at < joined - settings.future_tolerance
 
 
 def check_claim(book: OpenBook, settings: Configuration, occurred_at: datetime) -> None:
     """:raises TooOld: if a purchase was made longer before the enrolment than may be claimed."""
-    earliest = book.member.joined_at - max(settings.claim_window, settings.future_tolerance)
+    joined = enrolled_at(book, settings, occurred_at)
+    earliest = joined - max(settings.claim_window, settings.future_tolerance)
     if occurred_at < earliest:
         raise TooOld(accepted_from=earliest)
 
@@ -45,7 +63,7 @@ def as_enrolled(
 ) -> AsEnrolled:
     """Return the facts of a member when they enrolled; `tier` is the one held now.
 
-    Two queries, and one more where promotions ask for segments. Limits count on as they stand.
+    Two or three queries. Limits count on as they stand.
     """
     joined = book.member.joined_at
     then = known

@@ -26,6 +26,7 @@ from promotions.queries.event_types import EventTypeFacts, event_types
 from promotions.services import facts, overrides, standings, tiering
 from promotions.services.awarding import asked_of, recording
 from promotions.services.budgets import Till
+from promotions.services.claiming import enrolled_at
 from promotions.services.earning import asked_before
 from promotions.services.occasions import Bonus, Occasion, header_of, post_bonus
 from promotions.services.snapshot import snapshot_of
@@ -231,7 +232,8 @@ def _checked(
     checks.outlet_known(settings, request.partner_id, request.outlet)
     checks.in_time(settings, request.occurred_at, at)
     # A till's clock may run behind ours, by as much as it may run ahead.
-    earliest = book.member.joined_at - settings.future_tolerance
+    joined = enrolled_at(book, settings, request.occurred_at)
+    earliest = joined - settings.future_tolerance
     if not kind.backdated:
         today = start_of_day(at.astimezone(settings.zone).date(), settings.zone)
         earliest = max(earliest, min(today, at - settings.future_tolerance))

@@ -131,3 +131,16 @@ def test_a_till_a_little_behind_sells_to_a_new_member_as_to_any(
     claim(till, purchase, joined - timedelta(minutes=4))
 
     assert len(statements.sent) == 2
+
+
+def test_a_late_sale_of_a_merged_member_is_no_claim(till, house, purchase, member, joined, now):
+    survivor = MemberFactory(joined_at=now - timedelta(hours=1))
+    body = {"from": {"number": member.number}, "into": {"number": survivor.number}}
+    merged = house.post("/members/merge/", {**body, "reason": "One person."})
+    assert merged.status_code == 200, merged.json()
+
+    late = claim(till, purchase, joined + timedelta(days=1))
+    old = claim(till, purchase, joined - timedelta(days=8), 422)
+
+    assert [a["points"] for a in late["awards"]] == [10]
+    assert old["code"] == "TOO_OLD"
