@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.test_all_transaction import URL, of_sale, sell, visit, voucher
+from tests.api.all_transaction.calls import URL, of_sale, sell, visit, voucher
 from tests.factories.ledger import give
 from tests.factories.promotions import promotion
 from tests.factories.vouchers import BenefitFactory

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.models import Entry, Transaction
 from promotions.models import BudgetSlot, Evaluation, LimitCounter
-from tests.api.test_all_transaction import URL, eur, of_sale, refused, sell, visit, voucher
+from tests.api.all_transaction.calls import URL, eur, of_sale, refused, sell, visit, voucher
 from tests.factories.ledger import balance, give
 from tests.factories.partners import PartnerFactory
 from tests.factories.promotions import promotion

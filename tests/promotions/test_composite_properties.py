@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger.models import Account
 from members.models import Member, TierMeasure
 from promotions.models import BudgetSlot, LimitCounter
-from tests.api.test_all_transaction import of_sale, state, voucher
+from tests.api.all_transaction.calls import of_sale, state, voucher
 from tests.factories.ledger import balance, give
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion

@@ -4,8 +4,8 @@ import pytest
 
 from ledger.models import Account, Lot
 from promotions.models import BudgetSlot, LimitCounter
+from tests.api.all_transaction.calls import URL, of_sale, sell, visit, voucher
 from tests.api.merge.calls import merge
-from tests.api.test_all_transaction import URL, of_sale, sell, visit, voucher
 from tests.api.test_void import VOID
 from tests.factories.ledger import balance, give
 from tests.factories.promotions import promotion
