@@ -121,7 +121,8 @@ def post_reversal(
         budgets.hold(changes(used, {}, member_id)[1])
         reward_returns.post_changes(book, transaction, held)
     freed = freeing(used, {}, member_id)
-    if original.kind == Kind.BONUS:
+    if original.kind == Kind.BONUS and original.reference is not None:
+        # What Laurel gave by itself, as for a birthday, is not given again by the next night.
         freed.append(events.forgetting(original.pk))
     return DraftedReversal(transaction, shortfall, freed)
 

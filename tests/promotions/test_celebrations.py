@@ -104,6 +104,21 @@ def test_a_member_who_moves_the_date_of_birth_has_no_second_birthday():
     assert celebrate(date(2028, 4, 14)) == 1
 
 
+def test_a_birthday_that_was_taken_back_is_not_given_again(house):
+    member = born(1990, 3, 14)
+    celebrate(date(2027, 3, 14))
+    given = Transaction.objects.get()
+    body = {"original": {"id": str(given.pk)}, "reference": "R", "reason": "Not a birthday."}
+
+    taken = house.post(
+        "/transactions/reverse-earn/", {**body, "occurred_at": timezone.now().isoformat()}
+    )
+
+    assert taken.status_code == 201, taken.json()
+    assert celebrate(date(2027, 3, 14)) == 0
+    assert balance(member).available == 0
+
+
 def test_who_may_not_earn_or_is_not_a_member_yet_gets_nothing():
     suspended = born(1990, 3, 14, stage="SUSPENDED")
     born(1990, 3, 14, joined_at=datetime(2027, 3, 15, 12, tzinfo=UTC))
