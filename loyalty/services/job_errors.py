@@ -42,25 +42,29 @@ def room(job_id: UUID) -> int:
 def keep(job_id: UUID, lines: Sequence[Rejected]) -> None:
     """Keep rejected lines, those of a line and code once, as long as there is room.
 
-    Values are cut to 200 characters and keep no NUL.
+    Values and reasons are cut to 200 characters and keep no NUL.
     """
     if not lines:
         return
     kept = lines[: room(job_id)]
     if not kept:
         return
-    values = [each.value[:_LENGTH_MAX].replace("\0", "�") for each in kept]
     with connection.cursor() as cursor:
         cursor.execute(
             _KEEP,
             [
                 job_id,
                 [each.line for each in kept],
-                values,
+                [_storable(each.value) for each in kept],
                 [each.code for each in kept],
-                [each.reason[:_LENGTH_MAX] for each in kept],
+                [_storable(each.reason) for each in kept],
             ],
         )
+
+
+def _storable(text: str) -> str:
+    """Return text as PostgreSQL can store it: a reason may name a field that the sender made up."""
+    return text[:_LENGTH_MAX].replace("\0", "�")
 
 
 def as_csv_of(job_id: UUID) -> Iterator[bytes]:

@@ -67,13 +67,13 @@ def discard(upload: Upload) -> None:
     Upload.objects.filter(pk=upload.pk).delete()
 
 
-def under_import_folder(given: str, pointer: str = "/path") -> Path:
-    """Return a file under the import folder that was named by its path there.
+def under_import_folder(given: str, pointer: str = "/path", *, below: str = "") -> Path:
+    """Return a file under the import folder, or a folder `below` it, that was named by its path.
 
     :raises ValidationFailed: if the path leads elsewhere, by itself or over a link.
     :raises FileMissing: if there is no such file.
     """
-    folder = Path(settings.LAUREL_IMPORT_FOLDER).resolve()
+    folder = Path(settings.LAUREL_IMPORT_FOLDER).resolve() / below
     named = PurePosixPath(given)
     if named.is_absolute() or ".." in named.parts or "\0" in given:
         raise ValidationFailed([FieldError(pointer, "NOT_A_PATH", _PATH)])

@@ -56,7 +56,12 @@ class PurchaseFileViewSet(ProgramViewSet):
 
         def start() -> JobAnswer:
             job = start_import(
-                upload=upload, path=body.path, partner_id=self.caller.partner_id, at=self.now()
+                upload=upload,
+                path=body.path,
+                # Other partners' files lie there, too: each names those of its own folder.
+                below="" if self.caller.house else self.caller.partner_code,
+                partner_id=self.caller.partner_id,
+                at=self.now(),
             )
             where["Location"] = f"/api/v1/jobs/{job.pk}/"
             return job_answer(job)

@@ -53,14 +53,15 @@ def start_import(
     *,
     upload: Upload | None = None,
     path: str | None = None,
+    below: str = "",
     partner_id: int,
     at: datetime,
     queued: bool = True,
 ) -> Job:
     """Start the import of an uploaded file, or of one under the import folder; a step.
 
-    What it holds is the partner's: purchases at its outlets, under its references. A job that is
-    not `queued` is run by the caller.
+    `below` is the folder there that the path must stay in. What the file holds is the partner's:
+    purchases at its outlets, under its references. A job that is not `queued` is run by the caller.
 
     :raises ValidationFailed: if the path leads elsewhere, or the file is empty or too long.
     :raises FileMissing: if there is no such file.
@@ -68,7 +69,7 @@ def start_import(
     if upload is not None:
         source, pointer = {"upload": str(upload.pk)}, "/file"
     else:
-        source, pointer = {"path": path or ""}, "/path"
+        source, pointer = {"path": path or "", "below": below}, "/path"
     size = _path_of(source).stat().st_size
     if not 0 < size <= uploads.BYTES_MAX:
         message = f"A file has 1 to {uploads.BYTES_MAX:,} bytes."
@@ -128,7 +129,7 @@ def _path_of(source: dict[str, Any]) -> Path:
         if not path.is_file():
             raise FileMissing
         return path
-    return uploads.under_import_folder(source["path"])
+    return uploads.under_import_folder(source["path"], below=source.get("below", ""))
 
 
 def _read(

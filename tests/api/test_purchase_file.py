@@ -114,6 +114,13 @@ def test_what_cannot_be_posted_is_told_by_line_and_the_rest_is_posted(till, memb
     assert balance(member).available == 8
 
 
+def test_a_field_that_cannot_be_stored_stops_no_file(till, member, purchase):
+    job = run(send(till, lines(b'{"a\\u0000b": 1}', purchase(reference="R-1"))))
+
+    assert (job.status, job.result) == ("DONE", {"posted": 1, "known": 0, "rejected": 1})
+    assert errors(till, job) == [["1", "", "VALIDATION_FAILED"]]
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 5])
 def test_a_job_killed_and_run_again_ends_the_same(chunk, till, member, purchase, monkeypatch):
     monkeypatch.setattr(purchase_file, "CHUNK", chunk)
@@ -146,6 +153,29 @@ def test_a_file_of_the_import_folder_is_read_by_the_command(folders, partner, me
 
     assert balance(member).available == 8
     assert Job.objects.get().result == {"posted": 2, "known": 0, "rejected": 0}
+
+
+def test_a_partner_names_files_of_its_own_folder(till, house, folders, member, purchase):
+    own, foreign = folders / "import" / "GROCER", folders / "import" / "FUEL"
+    for folder, reference in ((own, "OWN"), (foreign, "FOREIGN")):
+        folder.mkdir()
+        (folder / "sales.jsonl").write_bytes(lines(purchase(reference=reference)))
+    (own / "over").symlink_to(foreign)
+
+    for path in ("FUEL/sales.jsonl", "none.jsonl"):
+        answer = till.post("/transactions/file/", {"path": path})
+        assert (answer.status_code, answer.json()["code"]) == (404, "FILE_NOT_FOUND"), path
+    for path in ("../FUEL/sales.jsonl", "over/sales.jsonl", "over/none.jsonl", "/etc/passwd"):
+        answer = till.post("/transactions/file/", {"path": path})
+        assert answer.json()["errors"][0]["code"] == "NOT_A_PATH", path
+    assert not Job.objects.exists()
+
+    job = run(till.post("/transactions/file/", {"path": "sales.jsonl"}))
+    assert (job.result, balance(member).available) == (
+        {"posted": 1, "known": 0, "rejected": 0},
+        4,
+    )
+    assert house.post("/transactions/file/", {"path": "FUEL/sales.jsonl"}).status_code == 202
 
 
 def test_a_key_makes_one_job_and_keeps_one_file(till, purchase, folders):

@@ -133,6 +133,34 @@ def test_a_hold_ends_by_itself(till, code, now):
     assert act(till, code, "use").status_code == 201
 
 
+def test_a_hold_that_ended_takes_no_voucher_from_the_till_that_holds_it_now(
+    till, api_of, code, now
+):
+    mine = act(till, code, "reserve").json()["use"]
+    ended = now - timedelta(seconds=1)
+    Voucher.objects.update(reserved_until=ended)
+    VoucherUse.objects.update(at=ended - timedelta(minutes=5), until=ended)
+    other = api_of(PartnerFactory())
+    theirs = act(other, code, "reserve", "theirs").json()["use"]
+
+    answer = act(till, code, "use", original={"id": mine})
+
+    assert answer.json()["code"] == "VOUCHER_RESERVED"
+    assert not VoucherUse.objects.filter(state="USED").exists()
+    assert act(other, code, "use", original={"id": theirs}).json()["status"] == "USED"
+
+
+def test_a_hold_does_not_make_a_voucher_live_longer(till, kind, member, now):
+    code = issued(kind, member, now, valid_to=now + timedelta(minutes=2))
+    own_end = Voucher.objects.get().expires_at
+    hold = act(till, code, "reserve", until=(now + timedelta(hours=20)).isoformat()).json()
+    use = act(till, code, "use", original={"id": hold["use"]}).json()
+
+    act(till, code, "undo", original={"id": use["use"]})
+
+    assert Voucher.objects.get().expires_at == own_end
+
+
 def test_a_use_is_undone_by_its_partner_within_a_day(till, api_of, code):
     use = act(till, code, "use").json()["use"]
 

@@ -154,15 +154,17 @@ def draft_use(voucher: Voucher, till: AtTill, *, at: datetime) -> DraftedUse:
     :raises UseNotFound: if `original` names no hold of the till.
     :raises VoucherTooSmall: if less is left on it than the amount.
     """
-    hold = None
+    hold, own_end = None, voucher.expires_at
     if till.original is not None:
         hold = _of_till(voucher, till, State.RESERVED)
-        if voucher.status == Status.RESERVED:  # What was cancelled meanwhile stays so.
+        # What was cancelled meanwhile stays so, and what another till holds since this hold ended.
+        if voucher.status == Status.RESERVED and not _held_by_another(voucher, hold, at):
             voucher.status, voucher.reserved_until = Status.ISSUED, None
-        if hold.until is not None and hold.until > at and voucher.expires_at is not None:
+        if hold.until is not None and hold.until > at and own_end is not None:
             # The hold keeps a voucher alive whose own end came while the till was busy.
-            voucher.expires_at = max(voucher.expires_at, hold.until)
+            voucher.expires_at = max(own_end, hold.until)
     judge(voucher, till, at=at)
+    voucher.expires_at = own_end  # For this use alone: what is left, or undone, ends as it would.
     amount = _amount(voucher, till)
     if amount is not None:
         assert voucher.left is not None
@@ -181,7 +183,7 @@ def use(voucher: Voucher, till: AtTill, *, at: datetime) -> VoucherUse:
     if drafted.hold is not None:
         drafted.hold.state, drafted.hold.ended_at = State.RELEASED, at
         drafted.hold.save(update_fields=["state", "ended_at"])
-    voucher.save(update_fields=["status", "left", "reserved_until", "expires_at"])
+    voucher.save(update_fields=["status", "left", "reserved_until"])
     issuing.tell("voucher.used", voucher, at)
     return _note(voucher, till, State.USED, drafted.amount, at)
 
