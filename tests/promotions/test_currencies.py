@@ -20,9 +20,9 @@ from promotions.engine.types import PIECE
 from tests.factories.currencies import LONG_AGO, rate
 from tests.factories.ledger import balance, give
 from tests.factories.promotions import promotion
+from tests.promotions.engine.calls import basket
+from tests.promotions.engine.calls import purchase as purchase_of_nets
 from tests.promotions.test_documented_tables import table
-from tests.promotions.test_engine import basket
-from tests.promotions.test_engine import purchase as purchase_of_nets
 
 VIENNA = ZoneInfo("Europe/Vienna")
 PLAIN = {"discount": None, "tenders": None}

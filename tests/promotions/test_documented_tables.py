@@ -11,7 +11,7 @@ from promotions.engine.evaluate import evaluate
 from promotions.engine.returns import Wanted, kept, refunds, together
 from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import PIECE
-from tests.promotions.test_engine import (
+from tests.promotions.engine.calls import (
     BASE,
     MEMBER,
     PER_EURO,
@@ -21,7 +21,7 @@ from tests.promotions.test_engine import (
     points,
     version,
 )
-from tests.promotions.test_engine import purchase as purchase_of_nets
+from tests.promotions.engine.calls import purchase as purchase_of_nets
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
 
