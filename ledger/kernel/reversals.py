@@ -185,7 +185,7 @@ def _give_payers_back(
     overpaid = max(0, -book.account(point_type).debt)
     restored = [Restored(None, points - overpaid, None, "DEBT")] if points > overpaid else []
     for lot_id, paid in payers(point_type) if overpaid else ():
-        share = min(overpaid, paid)
+        share = min(overpaid, paid - _given_back(book, transaction, lot_id))
         if not share:
             continue
         lot = _own_lot(book, transaction, lot_id, share, away)
@@ -194,6 +194,22 @@ def _give_payers_back(
         overpaid -= share
     assert overpaid == 0, "debt was paid by no lot"
     return restored
+
+
+def _given_back(book: Book, transaction: Transaction, payer: UUID) -> int:
+    """Return what this posting itself has given back to a lot that paid debt.
+
+    `payers` tells what is in the books; a posting that undoes several debts asks it again.
+    """
+    given = 0
+    for entry in transaction.entries:
+        if (entry.source, entry.target) != (Bucket.DEBT, Bucket.AVAILABLE) or entry.lot is None:
+            continue
+        lot = book.lots[entry.lot]
+        made_here = lot.transaction_id == transaction.id
+        if payer == (lot.moved_from if made_here else lot.id):
+            given += entry.points
+    return given
 
 
 def give_back(

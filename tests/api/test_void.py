@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.models import Entry, Transaction
+from ledger.models import Entry, Lot, Transaction
 from promotions.models import BudgetSlot, Evaluation, LimitCounter
 from tests.api.all_transaction.calls import URL, eur, of_sale, refused, sell, visit, voucher
 from tests.factories.ledger import balance, give
@@ -255,6 +255,32 @@ def test_a_return_that_charged_debt_owes_nothing_any_more(till, visit, sell, voi
     assert void(made).status_code == 201
 
     assert (balance(member).available, balance(member).debt) == (100, 0)
+
+
+def test_a_return_that_charged_two_debts_gives_each_payer_back_what_it_paid(
+    till, visit, sell, void, member, now
+):
+    promotion()
+    promotion("TOO")
+    sale = sell()
+    spend = {
+        "member": {"number": member.number},
+        "reference": "SPENT",
+        "occurred_at": now.isoformat(),
+        "type": "PTS",
+        "points": 100,
+    }
+    till.post("/transactions/redeem/", spend)
+    made = till.post(URL, visit(returns=[of_sale(sale, "4")])).json()
+    assert balance(member).debt == 60
+    payers = [give(member, points).id for points in (40, 30)]
+    assert (balance(member).available, balance(member).debt) == (10, 0)
+
+    assert void(made).status_code == 201
+
+    assert (balance(member).available, balance(member).debt) == (70, 0)
+    left = dict(Lot.objects.filter(transaction__in=payers).values_list("granted", "available"))
+    assert left == {40: 40, 30: 30}
 
 
 def test_a_sale_of_which_a_return_was_voided_can_be_returned_anew(
