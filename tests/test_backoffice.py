@@ -1,11 +1,17 @@
 """The back office through its own forms: every page opens; changes go through the services."""
 
+from uuid import uuid4
+
 import pytest
 from django.contrib import admin
+from django.core.cache import cache
 from django.urls import reverse
+from django.utils import timezone
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from config import dashboard
 from ledger.models import PointType
-from loyalty.models import Program
+from loyalty.models import Job, Program
 from promotions.models import Promotion
 from tests.factories.ledger import give
 from tests.factories.promotions import promotion
@@ -32,12 +38,55 @@ def test_a_page_and_its_first_row_open(page, office, member):
         assert office.get(detail).status_code == 200
 
 
-def test_the_landing_page_shows_the_programmes_figures(office, member):
-    give(member, 1234)
+@pytest.fixture
+def landing(office):
+    """Return what gets the landing page, read anew."""
 
-    page = office.get(reverse("admin:index")).content.decode()
+    def get():
+        cache.delete(dashboard.KEY)
+        return office.get(reverse("admin:index")).content.decode()
+
+    return get
+
+
+def test_the_landing_page_shows_the_programmes_figures(landing, till, purchase, member):
+    promotion()
+    till.post("/transactions/earn/", purchase())
+    give(member, 1230)
+
+    page = landing()
 
     assert 'data-figure="Points outstanding">1,234<' in page
+    assert 'data-figure="Earned in 30 days">1<' in page
+    assert "PTS in the last 30 days: 1,234 earned, 0 redeemed, 0 expired, 0 taken back" in page
+    assert "What promotions gave in these days" in page
+
+
+def test_the_landing_page_tells_what_waits(landing, program):
+    assert "Waits for somebody" not in landing()
+    Job.objects.create(id=uuid4(), kind="x.y", status=Job.Status.FAILED, created_at=timezone.now())
+
+    page = landing()
+
+    assert "1 failed jobs of the last week" in page
+    assert reverse("admin:loyalty_job_changelist") in page
+
+
+def test_figures_are_kept_for_a_while_and_read_anew_where_there_is_no_cache(
+    landing, office, member, monkeypatch
+):
+    give(member, 100)
+    landing()
+    give(member, 100)
+    index = reverse("admin:index")
+    assert 'data-figure="Points outstanding">100<' in office.get(index).content.decode()
+
+    def away(*arguments):
+        raise RedisConnectionError
+
+    monkeypatch.setattr(dashboard.cache, "get", away)
+
+    assert 'data-figure="Points outstanding">200<' in office.get(index).content.decode()
 
 
 def test_pausing_a_promotion_moves_the_epoch(office):
