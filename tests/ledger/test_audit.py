@@ -39,6 +39,26 @@ DAMAGES = {
 }
 
 
+def test_the_audit_takes_its_time_and_leaves_the_bound_on_statements(member):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '1ms'")
+
+    with connection.execute_wrapper(_slowly):
+        assert len(audit()) == len(invariants())
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("1ms",)
+        cursor.execute("SET LOCAL statement_timeout = 0")
+
+
+def _slowly(execute, sql, params, many, context):
+    """Let each statement of the audit read for longer than its bound."""
+    if sql.lstrip().startswith("--"):
+        sql = f"SELECT found.* FROM ({sql.rstrip().rstrip(';')}) found, pg_sleep(0.005)"
+    return execute(sql, params, many, context)
+
+
 @pytest.mark.broken_books
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found(name, member):
