@@ -35,7 +35,13 @@ KEY = "dashboard"
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the programme's figures to the admin's index page."""
-    context.update(_kept(), waiting=_waiting(request, timezone.now()), options=STACKED)
+    context.update(
+        _kept(),
+        title="How the programme stands",
+        zone=timezone.get_current_timezone_name(),
+        waiting=_waiting(request, timezone.now()),
+        options=STACKED,
+    )
     return context
 
 

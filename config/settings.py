@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.programme_time.ProgrammeTimeMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -147,6 +148,7 @@ LAUREL_SMS_FOLDER = Path(env("LAUREL_SMS_FOLDER", default=str(BASE_DIR / "var" /
 # The page of the app where members set a new password; `{token}` stands where the token goes.
 LAUREL_PASSWORD_RESET_URL = env("LAUREL_PASSWORD_RESET_URL", default="")
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
 OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth2_provider.AccessToken"  # noqa: S105 a model's name
@@ -216,6 +218,7 @@ TIME_ZONE = "UTC"
 LAUREL_TIME_ZONE = env("LAUREL_TIME_ZONE", default="UTC")
 LAUREL_CURRENCY = env("LAUREL_CURRENCY", default="EUR")
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / "var" / "static")))
@@ -251,7 +254,23 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# The leaf's green, from light to dark.
+GREEN = {
+    "50": "oklch(98% .02 128)",
+    "100": "oklch(95.5% .045 128)",
+    "200": "oklch(91% .08 128)",
+    "300": "oklch(84% .11 128)",
+    "400": "oklch(74% .125 128)",
+    "500": "oklch(63% .125 128)",
+    "600": "oklch(52% .11 128)",
+    "700": "oklch(45% .095 128)",
+    "800": "oklch(39% .08 128)",
+    "900": "oklch(34% .065 128)",
+    "950": "oklch(24% .05 128)",
+}
 UNFOLD = {
+    "COLORS": {"primary": GREEN},
+    "SITE_URL": None,
     "SITE_TITLE": "Laurel",
     "SITE_HEADER": "Laurel",
     "SITE_SUBHEADER": "Loyalty back office",

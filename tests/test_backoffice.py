@@ -1,5 +1,6 @@
 """The back office through its own forms: every page opens; changes go through the services."""
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -12,8 +13,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from config import dashboard
 from ledger.models import PointType
 from loyalty.models import Job, Program
+from members.models import Member
 from promotions.models import Promotion
 from tests.factories.ledger import give
+from tests.factories.loyalty import UserFactory
 from tests.factories.promotions import promotion
 
 PAGES = [
@@ -131,3 +134,22 @@ def test_a_point_type_keeps_its_code_and_needs_a_policy(office, program):
     assert (refused.status_code, accepted.status_code) == (200, 302)
     kept.refresh_from_db()
     assert (kept.code, kept.expiry) == ("PTS", "P6M/EARNED/MONTH")
+
+
+def test_the_back_office_reads_and_writes_the_programmes_own_time(office, member):
+    Program.objects.update(time_zone="America/New_York")
+    Member.objects.update(joined_at=datetime(2026, 1, 1, 3, 30, tzinfo=UTC))
+
+    page = office.get(reverse("admin:members_member_change", args=[member.pk])).content.decode()
+
+    assert "2025-12-31 22:30" in page
+
+
+def test_who_signs_in_without_an_aim_lands_at_home(client, program):
+    person = UserFactory(username="ann")
+    person.set_password("correct horse")
+    person.save()
+
+    answer = client.post(reverse("admin:login"), {"username": "ann", "password": "correct horse"})
+
+    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))

@@ -94,7 +94,8 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Points")
     def points(self, transaction: Transaction) -> str:
-        return ", ".join(f"{effect['points']:+,}" for effect in transaction.effects) or "0"
+        moved = (effect["points"] for effect in transaction.effects)
+        return ", ".join(f"{points:+,}" if points else "0" for points in moved) or "0"
 
     @admin.display(description="Figures after it")
     def figures(self, transaction: Transaction) -> str:

@@ -32,6 +32,7 @@ GROUPS = {
         "ledger.view_*",
         "ledger.*_pointtype",
         "ledger.*_pointvalue",
+        "ledger.change_memberpoints",
         "partners.view_*",
         "loyalty.*_program",
         "loyalty.*_identityprovider",

@@ -1,6 +1,7 @@
 """Pages that ask, show what would happen, and do it once that is confirmed."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from django import forms
@@ -24,16 +25,20 @@ class ConfirmedPages:
         confirm: Callable[[Any], Any],
         back: str,
         initial: dict[str, Any] | None = None,
+        own_unit: bool = False,
         **context: str,
     ) -> HttpResponse:
-        """Show a form; with it sent, what it would do; with that confirmed, do it in one unit."""
+        """Show a form; with it sent, what it would do; with that confirmed, do it in one unit.
+
+        A use case is a unit itself (`own_unit`), steps are put into one.
+        """
         page: Any = self
         form = form_class(request.POST or None, initial=initial)
         shown = ""
         if request.method == "POST" and form.is_valid():
             try:
                 if "confirm" in request.POST:
-                    with transaction.atomic():
+                    with nullcontext() if own_unit else transaction.atomic():
                         confirm(form)
                     page.message_user(request, "Done.", messages.SUCCESS)
                     return redirect(back)

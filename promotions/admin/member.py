@@ -1,6 +1,6 @@
 """The back office's page of a member: all about one, and every change by the same services."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -27,6 +27,13 @@ from members.queries.consents import consents_of
 from members.queries.history import family_of
 from members.services import profile
 from partners.queries import house
+from promotions.admin.adjusting import AdjustingActions
+from promotions.admin.holdings import (
+    segments_of,
+    subscriptions_of,
+    transactions_of,
+    vouchers_of,
+)
 from promotions.admin.standing import StandingActions
 from promotions.admin.sweepstake import tickets_of
 from promotions.admin.tables import table
@@ -60,10 +67,17 @@ SHOWN = [
     "phone_confirmed_at",
     "erased_at",
     "balances",
+    "transactions",
+    "segments",
+    "vouchers",
+    "subscriptions",
     "tickets",
     "consents",
     "timeline",
 ]
+# What is shown apart from how the membership stands.
+POINTS = ["balances", "transactions"]
+HAS = ["segments", "vouchers", "subscriptions", "tickets", "consents"]
 
 
 def staff(request: HttpRequest) -> Caller:
@@ -160,14 +174,20 @@ class AliasInline(TabularInline):
 
 
 @admin.register(Member)
-class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
+class MemberAdmin(AdjustingActions, StandingActions, SignInActions, ModelAdmin):
     form = MemberForm
     list_display = ["number", "first_name", "last_name", "stage", "tier", "joined_at"]
     list_filter = ["stage", "tier"]
     list_select_related = ["tier"]
     search_fields = ["number", "last_name", "=email", "=phone", "cards__number"]
     inlines = [CardInline, AliasInline]
-    actions_detail = ["give_tier", "merge", "unmerge", "close", *SIGN_IN_ACTIONS, "erase"]
+    search_help_text = "Number, card, e-mail, phone or last name."
+    actions_detail: ClassVar[list[Any]] = [
+        "adjust",
+        "give_tier",
+        {"title": "Membership", "items": ["merge", "unmerge", "close", "erase"]},
+        {"title": "Sign-in", "items": SIGN_IN_ACTIONS},
+    ]
     actions_list = ["move_many"]
     show_full_result_count = False
 
@@ -178,7 +198,7 @@ class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
                 ("Membership", {"fields": ["card", "issue_card", "referred_by"]}),
             ]
         return [
-            ("Points", {"fields": ["balances"]}),
+            ("Points", {"fields": POINTS}),
             ("Person", {"fields": PROFILE}),
             (
                 "Stage",
@@ -188,7 +208,11 @@ class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
                     else ["stage"]
                 },
             ),
-            ("Membership", {"fields": [f for f in SHOWN if f not in ("balances", "timeline")]}),
+            ("Has", {"fields": HAS}),
+            (
+                "Membership",
+                {"fields": [f for f in SHOWN if f not in (*POINTS, *HAS, "timeline")]},
+            ),
             ("What happened", {"fields": ["timeline"]}),
         ]
 
@@ -307,6 +331,22 @@ class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
             ([row.point_type, *(f"{getattr(row, name):,}" for name in names)] for row in rows),
         )
 
+    @admin.display(description="The latest transactions")
+    def transactions(self, member: Member) -> str:
+        return transactions_of(member)
+
+    @admin.display(description="Segments")
+    def segments(self, member: Member) -> str:
+        return segments_of(member, timezone.now())
+
+    @admin.display(description="Vouchers")
+    def vouchers(self, member: Member) -> str:
+        return vouchers_of(member, timezone.now())
+
+    @admin.display(description="Subscriptions")
+    def subscriptions(self, member: Member) -> str:
+        return subscriptions_of(member)
+
     @admin.display(description="Tickets")
     def tickets(self, member: Member) -> str:
         return tickets_of(member.pk)
@@ -321,7 +361,7 @@ class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
                     row.category,
                     row.channel or "all",
                     "yes" if row.given else "no",
-                    row.at,
+                    timezone.localtime(row.at).strftime("%Y-%m-%d %H:%M"),
                     row.source,
                 ]
                 for row in rows
@@ -349,7 +389,3 @@ class MemberAdmin(StandingActions, SignInActions, ModelAdmin):
                 for line in lines
             ),
         )
-
-
-def _yes(given: bool) -> str:
-    return "yes" if given else "no"

@@ -62,11 +62,19 @@ class RowsField(forms.Field):
         super().__init__(required=False, widget=RowsWidget(row, noun=noun), **options)
 
     def clean(self, value: Any) -> list[dict[str, Any]]:
-        wrong = [place for place, row in enumerate(value, 1) if not row.is_valid()]
+        wrong = [_wrong(place, row) for place, row in enumerate(value, 1) if not row.is_valid()]
         if wrong:
-            rows = ", ".join(map(str, wrong))
-            raise forms.ValidationError(f"See row {rows}.")
+            raise forms.ValidationError(wrong)
         return [row.cleaned_data for row in value]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return True
+
+
+def _wrong(place: int, row: Row) -> str:
+    """Return what is wrong with a row, for where the row itself is not on the screen."""
+    named = (
+        f"{row[name].label if name in row.fields else ''} {' '.join(errors)}".strip()
+        for name, errors in row.errors.items()
+    )
+    return f"Row {place}: {'; '.join(named)}"

@@ -5,14 +5,19 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 
+CELL = "padding:.15rem 1.25rem .15rem 0;text-align:left;vertical-align:top"
+
 
 def table(names: list[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return rows as a plain table; every cell is escaped."""
-    head = format_html_join("", "<th style='padding:0 1rem 0 0'>{}</th>", ((n,) for n in names))
-    cells = "<td style='padding:0 1rem 0 0'>{}</td>"
+    """Return rows as a plain table, or a dash where there are none; every cell is escaped."""
+    kept = list(rows)
+    if not kept:
+        return "-"
+    head = format_html_join("", f"<th style='{CELL}'>{{}}</th>", ((n,) for n in names))
+    cells = f"<td style='{CELL}'>{{}}</td>"
     body = format_html_join(
         "",
         "<tr>{}</tr>",
-        ((format_html_join("", cells, ((cell,) for cell in row)),) for row in rows),
+        ((format_html_join("", cells, ((cell,) for cell in row)),) for row in kept),
     )
     return format_html("<table><tr>{}</tr>{}</table>", head, body)

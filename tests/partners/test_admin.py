@@ -1,11 +1,12 @@
 """The partner's page keeps rates apart and their past as it was; masters keep to their schema."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
 
-from loyalty.models import Master, MasterEntity, User
+from loyalty.models import Master, MasterEntity, Program, User
 from partners.models import Exchange, PartnerRate
 from partners.services.clients import create_client
 from tests.factories.ledger import give
@@ -35,8 +36,9 @@ def save(office, partner):
         for place, rate in enumerate(rates):
             for name, value in rate.items():
                 if name in ("valid_from", "valid_to"):
-                    form[f"rates-{place}-{name}_0"] = value.date().isoformat()
-                    form[f"rates-{place}-{name}_1"] = value.time().isoformat()
+                    local = value.astimezone(ZoneInfo(Program.objects.get().time_zone))
+                    form[f"rates-{place}-{name}_0"] = local.date().isoformat()
+                    form[f"rates-{place}-{name}_1"] = local.time().isoformat()
                 else:
                     form[f"rates-{place}-{name}"] = value
         return office.post(reverse("admin:partners_partner_change", args=[partner.pk]), form)

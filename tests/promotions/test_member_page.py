@@ -6,6 +6,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 from django.utils import timezone
 
+from ledger.models import Transaction
 from loyalty.models import Program
 from members.models import Activity, Card, DuplicateFlag, Member
 from tests.factories.ledger import give
@@ -49,6 +50,62 @@ def test_the_page_shows_points_and_what_happened(helpdesk):
     assert "1,234" in shown
     assert "PROFILE_CHANGED" in shown
     assert "STAFF joe" in shown
+
+
+@pytest.fixture
+def manager(client, program):
+    client.force_login(UserFactory(username="mia", groups=["Programme manager"]))
+    return client
+
+
+def adjustment(**fields):
+    return {
+        "direction": "CREDIT",
+        "points": 50,
+        "type": "PTS",
+        "reason": "A long wait",
+        "reference": "0190a2d1-6c8f-7c4e-9a53-4f0c2b1d8e77",
+        **fields,
+    }
+
+
+def test_points_are_given_by_hand_once_however_often_the_page_is_sent(manager):
+    member = MemberFactory()
+    url = reverse("admin:members_member_adjust", args=[member.pk])
+
+    shown = manager.post(url, {**adjustment(), "preview": "1"}).content.decode()
+    before = Transaction.objects.count()
+    manager.post(url, {**adjustment(), "confirm": "1"})
+    manager.post(url, {**adjustment(), "confirm": "1"})
+
+    posted = Transaction.objects.get()
+    assert "is given 50 PTS" in shown
+    assert before == 0
+    assert (posted.kind, posted.reason, posted.member_id) == (
+        "ADJUSTMENT",
+        "A long wait",
+        member.pk,
+    )
+    assert posted.effects[0]["available"] == 50
+
+
+def test_no_more_is_taken_by_hand_than_is_there(manager):
+    member = MemberFactory()
+    give(member, 20)
+    url = reverse("admin:members_member_adjust", args=[member.pk])
+
+    answer = manager.post(url, {**adjustment(direction="DEBIT"), "confirm": "1"})
+
+    assert len(messages_of(answer)) == 1
+    assert Transaction.objects.count() == 1
+
+
+def test_the_helpdesk_may_not_give_points(helpdesk):
+    member = MemberFactory()
+    url = reverse("admin:members_member_adjust", args=[member.pk])
+
+    assert helpdesk.post(url, {**adjustment(), "confirm": "1"}).status_code == 403
+    assert not Transaction.objects.exists()
 
 
 def test_a_change_is_the_staffs_in_the_history(helpdesk):

@@ -59,4 +59,6 @@ async function ask(button) {
   } catch {
     into.textContent = "The server does not answer.";
   }
+  // The answer stands below the panel, where the bar of buttons may lie over it.
+  into.scrollIntoView({ block: "center", behavior: "smooth" });
 }

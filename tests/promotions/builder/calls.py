@@ -3,9 +3,12 @@
 import re
 from datetime import UTC, datetime
 from html import unescape
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils import timezone
 
+from loyalty.models import Program
 from promotions.admin.promotion_form import PromotionForm
 from promotions.services.authoring import write_promotion
 
@@ -87,8 +90,9 @@ OTHERS = [
 def sent(form):
     """Return what a browser sends of a form that nobody touched."""
     data = {}
-    for field in form:
-        html = unescape(str(field))
+    with timezone.override(ZoneInfo(Program.objects.get().time_zone)):
+        fields = [unescape(str(field)) for field in form]
+    for html in fields:
         for tag, body in re.findall(r"<(input|select|textarea)\b([^>]*)>", html):
             attributes = dict(re.findall(r'(\S+?)="([^"]*)"', body))
             name = attributes.get("name")
