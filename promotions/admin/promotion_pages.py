@@ -76,11 +76,11 @@ class PromotionPages:
         page: Any = self
         return bool(page.has_view_permission(request))
 
-    @action(description="Go live", permissions=["go_live"], url_path="live")
+    @action(description="Put live", permissions=["go_live"], url_path="live")
     def live_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Put a promotion live; with four eyes, ask for it."""
         text = "From now on, sales earn by it. Its rule tests run first."
-        return self._change(request, object_id, Promotion.Status.LIVE, "Go live", text)
+        return self._change(request, object_id, Promotion.Status.LIVE, "Put live", text)
 
     @action(description="Pause", permissions=["pause"], url_path="pause")
     def pause_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
