@@ -10,6 +10,8 @@ import msgspec
 from promotions.engine.money import share_out, to_minor, to_text
 from promotions.engine.types import PIECE, Line, Purchase, Tender
 
+COST_MAX = "999999999999"  # Of all lines together, in any currency: what the books can hold.
+
 
 class BasketLine(msgspec.Struct, frozen=True):
     """A line as the till sent it: `amount` for its whole quantity, before `discount`."""
@@ -93,7 +95,8 @@ def purchase_of(
     leave, by largest remainder, to the minor unit. What does not count is put into the purchase,
     so that it stays as it was when this is evaluated again.
 
-    :raises BasketInvalid: if an amount has too many places, or a discount is more than there is.
+    :raises BasketInvalid: if an amount has too many places, the lines cost more than the books can
+        hold, or a discount is more than there is.
     :raises TendersDiffer: if there are tenders and they do not sum to the lines less discounts.
     """
     left, discount = _left_and_discount(basket)
@@ -133,6 +136,8 @@ def cost_of(basket: Basket) -> int:
 def _left_and_discount(basket: Basket) -> tuple[list[int], int]:
     """Return what the lines leave after their own discounts, and the basket's."""
     left = [_left_of_line(line, place, basket.currency) for place, line in enumerate(basket.lines)]
+    if sum(left) > to_minor(COST_MAX, basket.currency):
+        raise BasketInvalid("/lines", f"Lines cost at most {COST_MAX} together.")
     discount = _minor(basket.discount, basket.currency, "/discount")
     if discount > sum(left):
         raise BasketInvalid("/discount", "The discount is more than the lines leave.")

@@ -165,6 +165,7 @@ def test_a_stolen_card_earns_nothing(till, purchase, member):
         ("negative amount", {"lines": [{"line": 1, "amount": "-1"}], "tenders": None}, 400, "VALIDATION_FAILED", "/lines/0/amount"),
         ("amount as number", {"lines": [{"line": 1, "amount": 1.5}], "tenders": None}, 400, "VALIDATION_FAILED", "/lines/0/amount"),
         ("absurd amount", {"lines": [{"line": 1, "amount": "99999999999999"}], "tenders": None}, 400, "VALIDATION_FAILED", "/lines/0/amount"),
+        ("absurd sum", {"lines": [{"line": n, "amount": "9999999999"} for n in range(1, 102)], "discount": None, "tenders": None}, 400, "VALIDATION_FAILED", "/lines"),
         ("half cents", {"lines": [{"line": 1, "amount": "1.005"}], "discount": None, "tenders": None}, 400, "VALIDATION_FAILED", "/lines/0/amount"),
     ],
 )  # fmt: skip

@@ -114,6 +114,14 @@ def test_what_cannot_be_posted_is_told_by_line_and_the_rest_is_posted(till, memb
     assert balance(member).available == 8
 
 
+def test_a_sum_that_no_book_can_hold_stops_no_file(till, member, purchase):
+    huge = [{"line": n, "amount": "9999999999.99"} for n in range(1, 201)]
+
+    job = run(send(till, lines(purchase(reference="R-1"), purchase(lines=huge, discount="0"))))
+
+    assert (job.status, job.result) == ("DONE", {"posted": 1, "known": 0, "rejected": 1})
+
+
 def test_a_field_that_cannot_be_stored_stops_no_file(till, member, purchase):
     job = run(send(till, lines(b'{"a\\u0000b": 1}', purchase(reference="R-1"))))
 
