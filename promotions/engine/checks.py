@@ -1,5 +1,6 @@
 """What a definition may not say, though each part of it is well formed."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from promotions.engine.definition import Budget, Definition, Limit
@@ -13,6 +14,9 @@ class Invalid(ValueError):
         self.pointer = pointer
 
 
+# One version that no process can read stops every sale, so none may come near the last year.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _NEEDS = {
     "FIXED": ("type", "points"),
     "PER_AMOUNT": ("type", "points", "per"),
@@ -38,6 +42,10 @@ def check(definition: Definition) -> None:
             raise Invalid(f"/limits/{place}", "An earlier limit counts the same.")
     if definition.budget:
         _check_budget(definition, definition.budget)
+    for name in ("effective_from", "active_from", "active_to"):
+        instant = getattr(definition, name)
+        if instant is not None and not EARLIEST <= instant < LATEST:
+            raise Invalid(f"/{name}", "Instants lie between 2000 and 2100.")
     begins, ends = definition.active_from, definition.active_to
     if begins and ends and begins >= ends:
         raise Invalid("/active_to", "The promotion ends before it begins.")

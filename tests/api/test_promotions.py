@@ -68,6 +68,9 @@ def test_a_stale_etag_is_refused_and_nothing_written(house):
         ({"condition": "basket.amount >="}, "/condition"),
         ({"surprise": 1}, "/surprise"),
         ({"limits": [{"per": "MEMBER"}]}, "/limits/0/measure"),
+        ({"effective_from": "9999-12-31T23:59:59-14:00"}, "/effective_from"),
+        ({"active_from": "0001-01-01T00:00:00+14:00"}, "/active_from"),
+        ({"active_to": "2100-01-01T00:00:00Z"}, "/active_to"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_written(house, changes, pointer):
