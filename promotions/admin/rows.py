@@ -62,7 +62,9 @@ class RowsField(forms.Field):
         super().__init__(required=False, widget=RowsWidget(row, noun=noun), **options)
 
     def clean(self, value: Any) -> list[dict[str, Any]]:
-        wrong = [_wrong(place, row) for place, row in enumerate(value, 1) if not row.is_valid()]
+        wrong: list[Any] = [
+            _wrong(place, row) for place, row in enumerate(value, 1) if not row.is_valid()
+        ]
         if wrong:
             raise forms.ValidationError(wrong)
         return [row.cleaned_data for row in value]
