@@ -76,7 +76,7 @@ class RowsField(forms.Field):
 def _wrong(place: int, row: Row) -> str:
     """Return what is wrong with a row, for where the row itself is not on the screen."""
     named = (
-        f"{row[name].label if name in row.fields else ''} {' '.join(errors)}".strip()
+        f"{row[name].label if name in row.fields else ''} {' '.join(map(str, errors))}".strip()
         for name, errors in row.errors.items()
     )
     return f"Row {place}: {'; '.join(named)}"

@@ -27,7 +27,7 @@ class TryForm(forms.Form):
         required=False,
         max_length=40,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Number or card; empty: a guest.",
+        help_text="Number or card; empty: a guest, who earns only by promotions for guests.",
     )
     partner = forms.ModelChoiceField(
         Partner.objects.order_by("code"),
