@@ -122,20 +122,20 @@ def _waiting(request: HttpRequest, at: datetime) -> list[tuple[str, str]]:
     """Return what waits for a person who may see it, with the page where it is found."""
     lately = at - timedelta(days=7)
     wanted = (
-        ("promotions.view_promotionapproval", "promotions to approve",
+        ("promotions.view_promotionapproval", "Promotions to approve",
          "admin:promotions_promotionapproval_changelist",
          PromotionApproval.objects.filter(state=PromotionApproval.State.WAITING)),
-        ("loyalty.view_job", "failed jobs of the last week", "admin:loyalty_job_changelist",
+        ("loyalty.view_job", "Failed jobs of the last week", "admin:loyalty_job_changelist",
          Job.objects.filter(status=Job.Status.FAILED, created_at__gte=lately)),
-        ("members.view_duplicateflag", "pairs of members that may be one person",
+        ("members.view_duplicateflag", "Members that may be one person",
          "admin:members_duplicateflag_changelist",
          DuplicateFlag.objects.filter(status=DuplicateFlag.Status.OPEN)),
-        ("loyalty.view_webhookdelivery", "webhook deliveries that were given up",
+        ("loyalty.view_webhookdelivery", "Webhook deliveries that were given up",
          "admin:loyalty_webhookdelivery_changelist",
          WebhookDelivery.objects.filter(status=WebhookDelivery.Status.DEAD)),
     )  # fmt: skip
     return [
-        (f"{count:,} {words}", reverse(page))
+        (f"{words}: {count:,}", reverse(page))
         for permission, words, page, rows in wanted
         if request.user.has_perm(permission) and (count := rows.count())
     ]

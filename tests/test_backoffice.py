@@ -71,7 +71,7 @@ def test_the_landing_page_tells_what_waits(landing, program):
 
     page = landing()
 
-    assert "1 failed jobs of the last week" in page
+    assert "Failed jobs of the last week: 1" in page
     assert reverse("admin:loyalty_job_changelist") in page
 
 
