@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from loyalty import token_cache
 from loyalty.admin_base import CachedFactsAdmin
@@ -110,7 +111,8 @@ class PartnerAdmin(CachedFactsAdmin):
     list_display = ["code", "name", "kind", "status", "currency"]
     list_filter = ["kind", "status"]
     search_fields = ["code", "name"]
-    inlines = [RateInline, ExchangeTermsInline, ContactInline, ClientInline, OutletInline]
+    fields = ["code", "name", "kind", "status", "currency", "version"]
+    inlines = [OutletInline, RateInline, ExchangeTermsInline, ContactInline, ClientInline]
     readonly_fields = ["version"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Partner | None = None) -> list[str]:
@@ -138,7 +140,7 @@ class PartnerAdmin(CachedFactsAdmin):
 class ApiClientForm(forms.ModelForm):
     """An API client by name, partner and scopes; its id and secret are made for it."""
 
-    name = forms.CharField(max_length=255)
+    name = forms.CharField(max_length=255, widget=UnfoldAdminTextInputWidget())
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in Scope], widget=forms.CheckboxSelectMultiple
     )
@@ -169,6 +171,7 @@ class ApiClientAdmin(ModelAdmin):
     """API clients. Those of the house may do anything, so only superusers touch them."""
 
     form = ApiClientForm
+    fields = ["name", "partner", "scopes", "rate_limit_per_minute"]
     list_display = ["client_name", "partner", "client_id", "rate_limit_per_minute"]
     list_select_related = ["application", "partner"]
     search_fields = ["application__name", "application__client_id", "partner__code"]
