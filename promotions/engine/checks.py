@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from loyalty.dates import parse_duration
 from promotions.engine.definition import Budget, Definition, Limit
 
 
@@ -42,10 +43,7 @@ def check(definition: Definition) -> None:
             raise Invalid(f"/limits/{place}", "An earlier limit counts the same.")
     if definition.budget:
         _check_budget(definition, definition.budget)
-    for name in ("effective_from", "active_from", "active_to"):
-        instant = getattr(definition, name)
-        if instant is not None and not EARLIEST <= instant < LATEST:
-            raise Invalid(f"/{name}", "Instants lie between 2000 and 2100.")
+    _check_time(definition)
     begins, ends = definition.active_from, definition.active_to
     if begins and ends and begins >= ends:
         raise Invalid("/active_to", "The promotion ends before it begins.")
@@ -57,6 +55,21 @@ def check(definition: Definition) -> None:
     if both := set(audience.segments) & set(audience.not_segments):
         message = f"{min(both)} is asked for and excluded."
         raise Invalid("/audience/not_segments", message)
+
+
+def _check_time(definition: Definition) -> None:
+    for name in ("effective_from", "active_from", "active_to"):
+        instant = getattr(definition, name)
+        if instant is not None and not EARLIEST <= instant < LATEST:
+            raise Invalid(f"/{name}", "Instants lie between 2000 and 2100.")
+    after = definition.expiry.after if definition.expiry else None
+    for pointer, duration in (("/pending", definition.pending), ("/expiry/after", after)):
+        if duration is None:
+            continue
+        try:
+            parse_duration(duration)
+        except ValueError as error:
+            raise Invalid(pointer, f"{error}.") from None
 
 
 def _check_trigger(definition: Definition) -> None:

@@ -71,6 +71,11 @@ def test_a_stale_etag_is_refused_and_nothing_written(house):
         ({"effective_from": "9999-12-31T23:59:59-14:00"}, "/effective_from"),
         ({"active_from": "0001-01-01T00:00:00+14:00"}, "/active_from"),
         ({"active_to": "2100-01-01T00:00:00Z"}, "/active_to"),
+        ({"pending": "P1D1D"}, "/pending"),
+        (
+            {"expiry": {"after": "P9999999Y", "from": "EARNED", "round_up": "MONTH"}},
+            "/expiry/after",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_written(house, changes, pointer):
