@@ -19,7 +19,7 @@ from ledger.queries.configuration import configuration
 from ledger.services import posting, redemption
 from ledger.services.posting import LockedBook
 from ledger.services.redemption import RedemptionRequest
-from loyalty.errors import Conflict, LoyaltyError
+from loyalty.errors import Conflict, LoyaltyError, ValidationFailed
 from loyalty.services.use_case import use_case
 from members.queries.providers import in_stored_form
 from promotions.engine.basket import Product
@@ -66,8 +66,10 @@ def post_together(requests: Sequence[Request | None], *, at: datetime) -> dict[i
     """
     try:
         return _post(requests, at=at)
-    except Conflict:
-        return {}  # Another call took a reference meanwhile: nothing of the unit was written.
+    except (Conflict, ValidationFailed):
+        # Another call took a reference meanwhile, or one came to more than the books can hold:
+        # nothing of the unit was written.
+        return {}
 
 
 @use_case

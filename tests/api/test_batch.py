@@ -38,6 +38,18 @@ def test_each_item_has_its_own_outcome(till, purchase, member, now):
     assert Transaction.objects.count() == 2
 
 
+def test_what_no_book_can_hold_is_refused_by_itself(till, purchase, member):
+    promotion(award={"kind": "PER_AMOUNT", "type": "PTS", "points": 10**9, "per": "1.00"})
+    huge = purchase(lines=[{"line": 1, "amount": "9999999999.99"}], discount="0", tenders=[])
+    items = [{"operation": "earn", "body": body} for body in (purchase(), huge, purchase())]
+
+    outcomes = till.post(URL, {"items": items}).json()["items"]
+
+    assert [item["status"] for item in outcomes] == [201, 400, 201]
+    assert outcomes[1]["problem"]["errors"][0]["code"] == "OUT_OF_RANGE"
+    assert balance(member).available == 2 * 4 * 10**9
+
+
 def test_a_batch_sent_again_posts_nothing(till, purchase):
     items = {
         "items": [{"operation": "earn", "body": purchase(reference=f"E{n}")} for n in range(3)]

@@ -122,6 +122,15 @@ def test_a_sum_that_no_book_can_hold_stops_no_file(till, member, purchase):
     assert (job.status, job.result) == ("DONE", {"posted": 1, "known": 0, "rejected": 1})
 
 
+def test_points_that_no_book_can_hold_stop_no_file(till, member, purchase):
+    promotion("RICH", award={"kind": "PER_AMOUNT", "type": "PTS", "points": 10**9, "per": "0.01"})
+    huge = purchase(lines=[{"line": 1, "amount": "9999999999.99"}], discount="0")
+
+    job = run(send(till, lines(purchase(reference="R-1"), huge)))
+
+    assert (job.status, job.result) == ("DONE", {"posted": 1, "known": 0, "rejected": 1})
+
+
 def test_a_field_that_cannot_be_stored_stops_no_file(till, member, purchase):
     job = run(send(till, lines(b'{"a\\u0000b": 1}', purchase(reference="R-1"))))
 
