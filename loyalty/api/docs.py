@@ -11,16 +11,18 @@ ERRORS = Path(__file__).parent.parent.parent / "docs" / "errors.md"
 
 def error_page(request: HttpRequest) -> HttpResponse:
     """Show `docs/errors.md`; each code is an anchor, as a problem's `type` says."""
-    lines = []
-    for line in ERRORS.read_text().splitlines():
-        if match := re.fullmatch(r"(#+) (.+)", line):
-            level, text = len(match[1]), escape(match[2].strip("`"))
-            lines.append(f'<h{level} id="{text}">{text}</h{level}>')
-        elif line:
-            shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(line))
-            lines.append(f"<p>{shown}</p>")
+    parts = []
+    apart = re.sub(r"(?m)^(#+ .+)$", r"\n\1\n", ERRORS.read_text())
+    for part in apart.split("\n\n"):
+        text = " ".join(part.split())
+        if match := re.fullmatch(r"(#+) (.+)", text):
+            level, name = len(match[1]), escape(match[2].strip("`"))
+            parts.append(f'<h{level} id="{name}">{name}</h{level}>')
+        elif text:
+            shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+            parts.append(f"<p>{shown}</p>")
     style = "body{font:16px/1.5 system-ui;max-width:44rem;margin:2rem auto;padding:0 1rem}"
     return HttpResponse(
         f"<!doctype html><meta charset=utf-8><title>Laurel: errors</title><style>{style}</style>"
-        + "\n".join(lines)
+        + "\n".join(parts)
     )

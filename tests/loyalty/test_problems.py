@@ -160,3 +160,9 @@ def test_the_page_of_errors_has_an_anchor_for_each_code(client):
     assert page.headers["Content-Type"].startswith("text/html")
     for code, _ in DOCUMENTED:
         assert f'id="{code}"' in page.content.decode()
+
+
+def test_the_page_of_errors_keeps_a_paragraph_together(client):
+    page = client.get("/api/docs/errors/").content.decode()
+
+    assert "A refusal writes nothing, and leaves the reference free." in page
