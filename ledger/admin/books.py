@@ -148,6 +148,7 @@ class LotAdmin(ReadOnlyAdmin):
 
 @admin.register(PointLock)
 class PointLockAdmin(ReadOnlyAdmin):
+    where_from = "Tills hold points by POST /transactions/lock/."
     list_display = ["id", "member", "lock_class", "until", "open", "reason"]
     list_filter = ["open", "lock_class"]
     list_select_related = ["member"]

@@ -57,6 +57,7 @@ class MonthForm(forms.Form):
 
 @admin.register(Statement)
 class StatementAdmin(ReadOnlyAdmin):
+    where_from = "A month is settled in the first hour after it is over."
     list_display = ["named", "month_name", "total", "closed_at"]
     list_filter = ["month", "partner"]
     list_select_related = ["partner"]

@@ -20,6 +20,7 @@ from loyalty.services import deliveries, webhooks
 
 @admin.register(WebhookSubscription)
 class WebhookSubscriptionAdmin(ReadOnlyAdmin):
+    where_from = "API clients subscribe by PUT /webhooks/{code}/."
     list_display = ["code", "partner_id", "url", "active", "waiting", "given_up"]
     list_filter = ["active"]
     search_fields = ["code", "url"]
@@ -75,6 +76,7 @@ class WebhookSubscriptionAdmin(ReadOnlyAdmin):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    where_from = "What happens is delivered to those who subscribed to it."
     list_display = [
         "created_at",
         "subscription",

@@ -68,6 +68,7 @@ class AliasAdmin(ModelAdmin):
 class ReleasedAliasAdmin(ReadOnlyAdmin):
     """Values in quarantine. Deleting one lets others have it before its time."""
 
+    where_from = "Aliases that were given up lately are kept from others here."
     list_display = ["masked", "provider", "member", "released_at", "until"]
     list_filter = ["provider"]
     list_select_related = ["provider", "member"]

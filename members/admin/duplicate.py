@@ -17,6 +17,7 @@ from members.services.duplicates import resolve_flag
 
 @admin.register(DuplicateFlag)
 class DuplicateFlagAdmin(ModelAdmin):
+    where_from = "Who enrols with the contacts of another member is told here."
     list_display = ["flagged_at", "first", "second", "matched", "status", "resolved_by", "merge"]
     list_display_links = None
     list_filter = ["status"]

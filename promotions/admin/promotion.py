@@ -246,6 +246,7 @@ def _head(promotion: Promotion | None) -> dict[str, Any] | None:
 
 @admin.register(PromotionApproval)
 class PromotionApprovalAdmin(ReadOnlyAdmin):
+    where_from = "Where the settings ask for four eyes, what is put live waits here."
     list_display = ["of", "state", "asked_by", "asked_at", "decided_by", "decided_at"]
     list_display_links = None
     list_filter = ["state"]

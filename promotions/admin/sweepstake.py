@@ -59,6 +59,7 @@ class PrizeForm(TextsForm):
     class Meta:
         model = Prize
         fields = ["place", "quantity", "name", "text", "translations", "voucher_type"]
+        widgets = {"translations": UnfoldAdminTextareaWidget(attrs={"rows": 1})}
 
 
 class SweepstakeForm(TextsForm):

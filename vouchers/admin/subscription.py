@@ -35,6 +35,7 @@ class SubscriptionPlanAdmin(ModelAdmin):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
+    where_from = "Members subscribe to plans through a till or an app."
     list_display = ["member", "plan", "now", "started_at", "period_to", "ends", "price", "currency"]
     list_filter = ["plan", "status"]
     list_select_related = ["member", "plan"]
