@@ -1,6 +1,7 @@
 """The back office's pages of points: read and not edited, but for the point types."""
 
 import json
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -123,15 +124,26 @@ class MemberPointsAdmin(ReadOnlyAdmin):
     def open_lots(self, member: MemberPoints) -> str:
         lots = Lot.objects.filter(member=member, open=True).order_by("expires_at", "version", "seq")
         names = ["granted", "pending", "available", "locked", "available_at", "expires_at"]
-        return _table(names, [[str(getattr(lot, n)) for n in names] for lot in lots[:100]])
+        return _table(names, [[_shown(getattr(lot, n)) for n in names] for lot in lots[:100]])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    return "-" if value is None else f"{value:,}"
 
 
 def _table(names: list[str], rows: list[list[str]]) -> str:
-    head = format_html_join("", "<th style='padding:0 1rem 0 0'>{}</th>", ((n,) for n in names))
+    head = format_html_join(
+        "", "<th style='padding:0 1rem 0 0;text-align:left'>{}</th>", ((n,) for n in names)
+    )
     body = format_html_join(
         "",
         "<tr>{}</tr>",
-        ((format_html_join("", "<td>{}</td>", ((c,) for c in row)),) for row in rows),
+        (
+            (format_html_join("", "<td style='padding:0 1rem 0 0'>{}</td>", ((c,) for c in row)),)
+            for row in rows
+        ),
     )
     return format_html("<table><tr>{}</tr>{}</table>", head, body)
 

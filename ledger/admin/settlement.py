@@ -232,7 +232,9 @@ def _cells(row: tuple[Any, ...]) -> list[Any]:
     key, posted_at, kind, number, outlet, points = row
     page = reverse("admin:ledger_transaction_change", args=[key])
     link = format_html(
-        '<a class="underline" href="{}">{}</a>', page, f"{posted_at:%Y-%m-%d %H:%M:%S}"
+        '<a class="underline" href="{}">{}</a>',
+        page,
+        f"{timezone.localtime(posted_at):%Y-%m-%d %H:%M:%S}",
     )
     return [link, kind, number, outlet or "—", f"{points:,}"]
 
