@@ -377,6 +377,18 @@ def _earlier(book: LockedBook, earlier: Earlier) -> Rewarded:
     return Rewarded(book, None, stored or NOTHING, referrer, earlier)
 
 
-def forgetting(transaction_id: UUID) -> Alongside:
-    """Return what takes a reversed event off the cooldowns; it does nothing for other postings."""
-    return Alongside("promotions_note_events", msgspec.json.encode({"reversed": [transaction_id]}))
+def forgetting(original: TransactionRow) -> list[Alongside]:
+    """Return what takes a reversed event off the cooldowns, once no side of it stands.
+
+    Else a partner would send it again and again, take its member's side back each time, and leave
+    the referrer what it gave.
+    """
+    event = TransactionRow.objects.filter(
+        partner_id=original.partner_id, kind=Kind.BONUS, reference=original.reference
+    )
+    sides = set(event.exclude(pk=original.pk).values_list("pk", flat=True))
+    back = TransactionRow.objects.filter(original__in=sides, kind=Kind.EARN_REVERSAL)
+    if sides - set(back.values_list("original", flat=True)):
+        return []
+    document = {"reversed": [original.pk, *sides]}
+    return [Alongside("promotions_note_events", msgspec.json.encode(document))]

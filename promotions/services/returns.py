@@ -123,7 +123,7 @@ def post_reversal(
     freed = freeing(used, {}, member_id)
     if original.kind == Kind.BONUS and original.reference is not None:
         # What Laurel gave by itself, as for a birthday, is not given again by the next night.
-        freed.append(events.forgetting(original.pk))
+        freed += events.forgetting(original)
     return DraftedReversal(transaction, shortfall, freed)
 
 

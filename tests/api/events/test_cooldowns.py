@@ -129,6 +129,23 @@ def test_what_an_event_gave_is_taken_back_and_its_cooldown_with_it(till, survey,
     assert balance(member).available == 50
 
 
+def test_an_event_of_two_sides_rests_until_both_are_taken_back(till, survey, member, now):
+    set_type(once_per="LIFE", two_sided=True)
+    friend = MemberFactory()
+    referral = {"referrer": {"number": friend.number}}
+    mine = send(till, event(now, **referral))
+    theirs = mine["referrer"]["id"]
+
+    reverse(till, {"id": mine["id"]}, now)
+    blocked = send(till, event(now, "E2", **referral))
+    reverse(till, {"id": theirs}, now, "REV-2")
+    again = send(till, event(now, "E3", **referral))
+
+    assert blocked["cooldown"]["blocked"] is True
+    assert [each["points"] for each in again["points"]] == [50]
+    assert (balance(member).available, balance(friend).available) == (50, 50)
+
+
 def test_a_purchase_goes_before_an_event_of_the_same_reference(till, survey, purchase, now):
     sale = till.post("/transactions/earn/", purchase(reference="E1")).json()
     given = send(till, event(now))
