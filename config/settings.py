@@ -268,7 +268,12 @@ GREEN = {
     "900": "oklch(34% .065 128)",
     "950": "oklch(24% .05 128)",
 }
+LEAF = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath d='M2 14C2 6 6 2 14 2c0 8-4 12-12 12z' fill='%236d8f3c'/%3E%3C/svg%3E"
+)
 UNFOLD = {
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": LEAF}],
     "COLORS": {"primary": GREEN},
     "SITE_URL": None,
     "SITE_TITLE": "Laurel",

@@ -19,7 +19,7 @@ ROWS = 10
 
 
 def _moment(at: datetime | None) -> str:
-    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M") if at else ""
+    return timezone.localtime(at).strftime("%Y-%m-%d\N{NO-BREAK SPACE}%H:%M") if at else ""
 
 
 def _all_of(page: str, member: Member) -> str:

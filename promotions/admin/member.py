@@ -361,7 +361,7 @@ class MemberAdmin(AdjustingActions, StandingActions, SignInActions, ModelAdmin):
                     row.category,
                     row.channel or "all",
                     "yes" if row.given else "no",
-                    timezone.localtime(row.at).strftime("%Y-%m-%d %H:%M"),
+                    timezone.localtime(row.at).strftime("%Y-%m-%d\N{NO-BREAK SPACE}%H:%M"),
                     row.source,
                 ]
                 for row in rows
@@ -380,7 +380,7 @@ class MemberAdmin(AdjustingActions, StandingActions, SignInActions, ModelAdmin):
             ["when", "what", "by", "why", ""],
             (
                 [
-                    timezone.localtime(line.at).strftime("%Y-%m-%d %H:%M"),
+                    timezone.localtime(line.at).strftime("%Y-%m-%d\N{NO-BREAK SPACE}%H:%M"),
                     line.kind,
                     f"{line.actor_kind} {line.actor}",
                     line.reason,
