@@ -101,7 +101,7 @@ def world() -> tuple[str, list[str]]:
     from members.models import Member
     from partners.models import ApiClient, Outlet, Partner
     from partners.services.clients import create_client
-    from promotions.services.authoring import write_promotion
+    from promotions.services.writing.authoring import write_promotion
 
     long_ago = datetime.now(UTC) - timedelta(days=30)
     per = {"kind": "PER_AMOUNT", "type": "PTS", "points": 1, "per": "1.00"}

@@ -13,16 +13,13 @@ from loyalty.models import Job, Program
 from loyalty.services import jobs
 from members.ladder import Definition
 from members.services import segment_refresh
-from promotions.services import (
-    backtest,
-    celebrations,
-    drawing,
-    purchase_file,
-    segment_mapping,
-    tier_review,
-)
-from promotions.services import ladder as ladders
+from promotions.services import celebrations, purchase_file
 from promotions.services.bootstrap import ANNIVERSARY
+from promotions.services.history import backtest
+from promotions.services.rewarding import drawing
+from promotions.services.tiers import ladder as ladders
+from promotions.services.tiers import tier_review
+from promotions.services.writing import segment_mapping
 from vouchers.tasks import run_subscriptions, run_voucher_expiry
 
 

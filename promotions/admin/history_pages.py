@@ -22,9 +22,9 @@ from loyalty.services import jobs
 from loyalty.spreadsheet import CSV
 from promotions.admin.try_form import TryForm
 from promotions.models import Promotion
-from promotions.services import backtest
-from promotions.services.backtest_rows import csv_rows
-from promotions.services.waiting import waiting_of
+from promotions.services.history import backtest
+from promotions.services.history.backtest_rows import csv_rows
+from promotions.services.writing.waiting import waiting_of
 
 # In place of unfold's: bars side by side, a legend, figures at the side.
 _GREY = {"color": "#9ca3af"}

@@ -23,7 +23,7 @@ from members.ladder import Counts, Definition, Downgrade, Measure, Threshold, Wi
 from members.models import LadderVersion
 from promotions.admin.confirmed import ConfirmedPages
 from promotions.admin.tables import table
-from promotions.services import ladder as ladders
+from promotions.services.tiers import ladder as ladders
 
 
 def _choice(kind: Any) -> forms.ChoiceField:

@@ -37,9 +37,9 @@ from promotions.admin.holdings import (
 from promotions.admin.standing import StandingActions
 from promotions.admin.sweepstake import tickets_of
 from promotions.admin.tables import table
-from promotions.services import enrollment
-from promotions.services.enrollment import EnrollmentRequest, UpdateRequest
-from promotions.services.erasure import erase_member
+from promotions.services.membership import enrollment
+from promotions.services.membership.enrollment import EnrollmentRequest, UpdateRequest
+from promotions.services.membership.erasure import erase_member
 
 LINES = 50  # Of the timeline; the whole of it is what the API answers in pages.
 PROFILE = [

@@ -26,14 +26,14 @@ from promotions.models import (
     PromotionStatus,
     PromotionVersion,
 )
-from promotions.services.authoring import (
+from promotions.services.writing.authoring import (
     Written,
     change_status,
     read_definition,
     write_promotion,
 )
-from promotions.services.linting import lint
-from promotions.services.waiting import WAITING, waiting_of
+from promotions.services.writing.linting import lint
+from promotions.services.writing.waiting import WAITING, waiting_of
 
 COLORS = {"DRAFT": "info", "LIVE": "success", "PAUSED": "warning", "ENDED": "danger"}
 

@@ -27,8 +27,8 @@ from promotions.admin.rows import RowsField
 from promotions.admin.written import codes
 from promotions.engine.definition import WEEKDAYS, Definition
 from promotions.models import EventType, Promotion, Sweepstake
-from promotions.services.authoring import digest_of, read_definition
-from promotions.services.rule_tests import run_tests
+from promotions.services.writing.authoring import digest_of, read_definition
+from promotions.services.writing.rule_tests import run_tests
 from vouchers.models import VoucherType
 
 START: dict[str, Any] = {"name": "", "award": {"kind": "PER_AMOUNT", "type": "PTS"}}

@@ -19,10 +19,10 @@ from promotions.admin.promotion_form import PromotionForm
 from promotions.admin.try_form import TryForm
 from promotions.engine.types import Condition
 from promotions.models import Promotion
-from promotions.services import approvals, rule_tests
-from promotions.services.authoring import Written, change_status
-from promotions.services.trying import try_draft
-from promotions.services.waiting import waiting_of
+from promotions.services.writing import approvals, rule_tests
+from promotions.services.writing.authoring import Written, change_status
+from promotions.services.writing.trying import try_draft
+from promotions.services.writing.waiting import waiting_of
 
 Judge = Callable[..., Written]
 

@@ -28,9 +28,9 @@ from members import stages
 from members.models import Member, Tier
 from promotions.admin.confirmed import ConfirmedPages
 from promotions.admin.tables import table
-from promotions.services import merging
-from promotions.services.merging import Merged, MergeRequest, UnmergeRequest
-from promotions.services.tier_override import TierRequest, give_tier
+from promotions.services.membership import merging
+from promotions.services.membership.merging import Merged, MergeRequest, UnmergeRequest
+from promotions.services.tiers.tier_override import TierRequest, give_tier
 
 NUMBERS_MAX = 1_000
 STATES = ("available", "pending", "locked", "debt")

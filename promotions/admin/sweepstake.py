@@ -21,7 +21,7 @@ from promotions.admin.tables import table
 from promotions.errors import SweepstakeForbids
 from promotions.models import Draw, Prize, Sweepstake, Ticket
 from promotions.queries.sweepstakes import standing, totals_of, winners_of
-from promotions.services import drawing, sweepstakes
+from promotions.services.rewarding import drawing, sweepstakes
 
 # What may still be put in better words once people play by it.
 WORDS = ["name", "text", "terms_url", "translations", "visible", "tells_total"]

@@ -44,9 +44,10 @@ from promotions.api.history import HistoryViewSet
 from promotions.engine.evaluate import evaluate
 from promotions.errors import CurrencyDiffers, MoreThanDue, PartReversed, TendersMismatch
 from promotions.models import Evaluation
-from promotions.services import composite, guests, quotes, voids
-from promotions.services.composite import Composite, Looked
-from promotions.services.composite_unit import CompositeRequest
+from promotions.services import guests, quotes
+from promotions.services.calls import composite, voids
+from promotions.services.calls.composite import Composite, Looked
+from promotions.services.calls.composite_unit import CompositeRequest
 from promotions.services.earning import Earned
 from promotions.services.snapshot import snapshot_of
 from promotions.shapes.purchases import basket_of

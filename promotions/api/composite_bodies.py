@@ -25,9 +25,9 @@ from loyalty.errors import FieldError, ValidationFailed
 from loyalty.secret import Secret
 from promotions.api.returns import ReturnBody, ReturnLineBody, return_request
 from promotions.services import quotes
-from promotions.services.composite_unit import CompositeRequest
+from promotions.services.calls.composite_unit import CompositeRequest
+from promotions.services.calls.payment import VoucherToUse
 from promotions.services.earning import EarnRequest
-from promotions.services.payment import VoucherToUse
 from promotions.services.returns import ReturnRequest
 from promotions.shapes.purchases import PurchaseBody, basket_of
 from vouchers.errors import VoucherNotFound

@@ -30,8 +30,8 @@ from loyalty.services import attempts, idempotency
 from members.errors import DuplicateMember
 from members.services.consents import Given
 from promotions.api.member_info import MemberInfoViewSet
-from promotions.services import enrollment
-from promotions.services.enrollment import Enrolled, EnrollmentRequest, UpdateRequest
+from promotions.services.membership import enrollment
+from promotions.services.membership.enrollment import Enrolled, EnrollmentRequest, UpdateRequest
 
 Slug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}" + END)]
 Number = Annotated[str, Meta(pattern=r"^[0-9]{1,20}" + END)]

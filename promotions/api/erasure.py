@@ -12,7 +12,7 @@ from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.scopes import Scope
 from members.errors import StageTransitionForbidden
-from promotions.services.erasure import erase_member
+from promotions.services.membership.erasure import erase_member
 
 
 class ErasureBody(Body, kw_only=True):

@@ -15,8 +15,8 @@ from loyalty.api.openapi import operation
 from loyalty.api.views import ProgramViewSet
 from loyalty.scopes import Scope
 from promotions.errors import MergeForbidden, MergeTouched, NotMerged
-from promotions.services import merging
-from promotions.services.merging import Merged, MergeRequest, UnmergeRequest
+from promotions.services.membership import merging
+from promotions.services.membership.merging import Merged, MergeRequest, UnmergeRequest
 
 
 class MergeBody(Body, kw_only=True):

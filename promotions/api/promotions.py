@@ -41,8 +41,8 @@ from promotions.queries.promotions import (
     version_of,
     waiting_by_promotion,
 )
-from promotions.services import approvals, authoring
-from promotions.services.waiting import WAITING
+from promotions.services.writing import approvals, authoring
+from promotions.services.writing.waiting import WAITING
 
 Status = Literal["DRAFT", "LIVE", "PAUSED", "ENDED"]
 

@@ -36,9 +36,10 @@ from loyalty.scopes import Scope
 from promotions.engine.basket import Basket, BasketLine
 from promotions.engine.types import PIECE
 from promotions.errors import OriginalNeeded, ReturnExceedsPurchase, TicketsListed
-from promotions.services import redemption_reversals, returns
+from promotions.services import returns
 from promotions.services.blind_returns import BlindReturnRequest, return_unknown
 from promotions.services.returns import ReturnRequest
+from promotions.services.rewarding import redemption_reversals
 from vouchers.errors import VoucherUsed, WholeOnly
 
 

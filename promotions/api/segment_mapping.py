@@ -17,7 +17,7 @@ from loyalty.services import uploads
 from members.services.segment_import import Prepared, prepare
 from members.services.segments import static_segment
 from members.shapes.segment_files import FileBody, check_file, wanted_of
-from promotions.services.segment_mapping import Mapping, check_mapping, start_mapping
+from promotions.services.writing.segment_mapping import Mapping, check_mapping, start_mapping
 
 Codes = Annotated[list[Code], Meta(max_length=200)]
 

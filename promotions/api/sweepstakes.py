@@ -43,8 +43,8 @@ from promotions.models import Draw, Sweepstake, Winner
 from promotions.queries import sweepstakes as reads
 from promotions.queries.entrants import Entrant, entrant
 from promotions.queries.sweepstakes import Held
-from promotions.services import sweepstakes
-from promotions.services.sweepstakes import Entered, EntryRequest
+from promotions.services.rewarding import sweepstakes
+from promotions.services.rewarding.sweepstakes import Entered, EntryRequest
 from promotions.shapes.sweepstakes import (
     DrawAnswer,
     SweepstakeAnswer,

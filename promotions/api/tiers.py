@@ -20,8 +20,8 @@ from loyalty.services import jobs
 from members.errors import StageForbids
 from members.ladder import Counts, Definition, Downgrade, Measure, Threshold, Window
 from members.models import LadderVersion
-from promotions.services import ladder as ladders
-from promotions.services.tier_override import TierGiven, TierRequest, give_tier
+from promotions.services.tiers import ladder as ladders
+from promotions.services.tiers.tier_override import TierGiven, TierRequest, give_tier
 from promotions.tasks import preview_ladder
 
 THRESHOLDS_MAX = 50

@@ -5,7 +5,7 @@ from typing import Any
 
 from ledger.models import Transaction
 from promotions.models import Promotion
-from promotions.services.authoring import write_promotion
+from promotions.services.writing.authoring import write_promotion
 
 
 def put_live(code: str, definition: dict[str, Any], *, at: datetime, today: datetime) -> None:

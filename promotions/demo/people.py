@@ -17,7 +17,7 @@ from members.models import Card, CardRange
 from members.services.consents import Given
 from partners.models import Partner
 from promotions.demo import data
-from promotions.services.enrollment import EnrollmentRequest, enroll
+from promotions.services.membership.enrollment import EnrollmentRequest, enroll
 
 CHUNK = 100
 FIRST_NAMES = [

@@ -11,7 +11,7 @@ from loyalty.models import Master, MasterEntity
 from members.ladder import Definition, Measure, Threshold, Window
 from promotions.demo import data, rewards
 from promotions.demo.live import put_live
-from promotions.services.ladder import write_ladder
+from promotions.services.tiers.ladder import write_ladder
 
 PROMOTIONS: dict[str, dict[str, Any]] = {
     "BASE": {

@@ -23,10 +23,10 @@ from promotions.demo import data
 from promotions.demo.partners import AIRLINE
 from promotions.demo.people import card_of
 from promotions.engine.basket import Basket, BasketLine, Product
-from promotions.services import tier_review
 from promotions.services.bulk import earn_many
 from promotions.services.earning import EarnRequest
 from promotions.services.returns import reverse_earn
+from promotions.services.tiers import tier_review
 
 CHUNK = 1_000  # Purchases per commit: short locks, and a lost worker loses little.
 RETURNED_ONE_IN = 97

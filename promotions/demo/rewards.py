@@ -8,7 +8,7 @@ from django.db import connection
 
 from ledger.models import PointType
 from promotions.models import Prize, Sweepstake
-from promotions.services import sweepstakes
+from promotions.services.rewarding import sweepstakes
 from vouchers.models import VoucherType
 from vouchers.services.stock import set_stock
 

@@ -19,7 +19,7 @@ from promotions.engine.snapshot import Snapshot
 from promotions.engine.types import Award, Evaluation, MemberFacts, Purchase, Use
 from promotions.services.budgets import Purse, SharedPurse, Till, evaluate_within
 from promotions.services.facts import Known, Left, asked, facts_of
-from promotions.services.rewards import Record, issue
+from promotions.services.rewarding.rewards import Record, issue
 from promotions.services.snapshot import snapshot_of
 
 

@@ -25,14 +25,15 @@ from members.queries.providers import in_stored_form
 from promotions.engine.basket import Product
 from promotions.engine.evaluate import evaluate
 from promotions.queries import products_by_sku
-from promotions.services import earning, facts, standings, tiering
+from promotions.services import earning, facts
 from promotions.services.awarding import asked_of, carries, recording
 from promotions.services.budgets import SharedPurse, Till, UnitIsShort, Want, wants_of
 from promotions.services.earning import Earned, EarnRequest
 from promotions.services.facts import Known, Left
-from promotions.services.rewards import Record
+from promotions.services.rewarding.rewards import Record
 from promotions.services.snapshot import snapshot_of
-from promotions.services.standings import Standing
+from promotions.services.tiers import standings, tiering
+from promotions.services.tiers.standings import Standing
 
 Request = EarnRequest | RedemptionRequest
 

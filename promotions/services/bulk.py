@@ -11,12 +11,13 @@ from ledger.queries.configuration import configuration
 from ledger.services import posting
 from loyalty.services.use_case import use_case
 from promotions.engine.basket import Product
-from promotions.services import facts, standings, tiering
+from promotions.services import facts
 from promotions.services.awarding import asked_of, recording
 from promotions.services.budgets import Till
 from promotions.services.earning import EarnRequest, post_earn
 from promotions.services.facts import Known
 from promotions.services.snapshot import snapshot_of
+from promotions.services.tiers import standings, tiering
 
 
 @use_case

@@ -24,15 +24,16 @@ from loyalty.services.use_case import use_case
 from members import stages
 from partners.queries import house
 from promotions.engine.conditions import is_live
-from promotions.services import facts, overrides, standings, tiering
+from promotions.services import facts
 from promotions.services.awarding import asked_of, recording
 from promotions.services.bootstrap import ANNIVERSARY
 from promotions.services.budgets import Till
 from promotions.services.facts import Known
 from promotions.services.occasions import Bonus, Occasion, post_bonus
 from promotions.services.snapshot import snapshot_of
-from promotions.services.standings import Standing
-from promotions.services.tier_rewards import reward_move
+from promotions.services.tiers import overrides, standings, tiering
+from promotions.services.tiers.standings import Standing
+from promotions.services.tiers.tier_rewards import reward_move
 
 BIRTHDAY = "BIRTHDAY"
 CHUNK = 500

@@ -41,15 +41,16 @@ from promotions.engine.money import to_text
 from promotions.engine.returns import paid
 from promotions.engine.types import Evaluation, Purchase
 from promotions.errors import TendersMismatch
-from promotions.services import claiming, facts, overrides, quotes, standings, tiering
+from promotions.services import claiming, facts, quotes
 from promotions.services.awarding import asked_of, draft, judge, recording, worth_of
 from promotions.services.budgets import Purse, Till
 from promotions.services.facts import Known
 from promotions.services.quotes import Promise
-from promotions.services.rewards import Record
+from promotions.services.rewarding.rewards import Record
 from promotions.services.snapshot import loaded_snapshot, snapshot_of
-from promotions.services.standings import Standing
-from promotions.services.tier_rewards import climbed, reward_move
+from promotions.services.tiers import overrides, standings, tiering
+from promotions.services.tiers.standings import Standing
+from promotions.services.tiers.tier_rewards import climbed, reward_move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,15 +23,16 @@ from members.queries.providers import in_stored_form
 from promotions.errors import EventSchemaViolation
 from promotions.models import Evaluation
 from promotions.queries.event_types import EventTypeFacts, event_types
-from promotions.services import facts, overrides, standings, tiering
+from promotions.services import facts
 from promotions.services.awarding import asked_of, recording
 from promotions.services.budgets import Till
 from promotions.services.claiming import enrolled_at
 from promotions.services.earning import asked_before
 from promotions.services.occasions import Bonus, Occasion, header_of, post_bonus
 from promotions.services.snapshot import snapshot_of
-from promotions.services.standings import Standing
-from promotions.services.tier_rewards import reward_move
+from promotions.services.tiers import overrides, standings, tiering
+from promotions.services.tiers.standings import Standing
+from promotions.services.tiers.tier_rewards import reward_move
 
 REFERRED, REFERRER = "REFERRED", "REFERRER"
 NOTHING: dict[str, Any] = {"awards": [], "near_misses": [], "coupons": []}

@@ -8,8 +8,8 @@ from typing import Any
 from loyalty.services.use_case import looking
 from promotions.engine.basket import Basket
 from promotions.services import earning
+from promotions.services.calls.payment import Bill, VoucherToUse, draft_vouchers, paid_basket
 from promotions.services.evaluation import Quote, evaluate_basket
-from promotions.services.payment import Bill, VoucherToUse, draft_vouchers, paid_basket
 from promotions.services.quotes import Promise
 from vouchers.services.authentication import AtTill
 

@@ -16,7 +16,7 @@ from promotions.services import facts
 from promotions.services.awarding import asked_of, draft, judge
 from promotions.services.budgets import Purse
 from promotions.services.facts import Known
-from promotions.services.rewards import Record
+from promotions.services.rewarding.rewards import Record
 from promotions.services.snapshot import snapshot_of
 
 

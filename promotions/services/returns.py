@@ -41,10 +41,11 @@ from promotions.engine.returns import (
 )
 from promotions.engine.types import Award, Evaluation, Purchase
 from promotions.errors import ReturnExceedsPurchase
-from promotions.services import budgets, events, overrides, reward_returns, standings, tiering
+from promotions.services import budgets, events
 from promotions.services.awarding import award_row, dated_awards, grants_of
 from promotions.services.earning import stored_result
-from promotions.services.reward_returns import held_of
+from promotions.services.rewarding import reward_returns
+from promotions.services.rewarding.reward_returns import held_of
 from promotions.services.sales import (
     Counted,
     Granted,
@@ -57,7 +58,8 @@ from promotions.services.sales import (
     used_of,
 )
 from promotions.services.snapshot import snapshot_of
-from promotions.services.standings import Standing
+from promotions.services.tiers import overrides, standings, tiering
+from promotions.services.tiers.standings import Standing
 
 
 @use_case

@@ -20,7 +20,7 @@ from promotions.engine.types import MemberFacts, Purchase
 from promotions.errors import EvaluationGone
 from promotions.models import Evaluation
 from promotions.queries import inputs_of
-from promotions.services.reward_returns import HeldReward, StoredReward, held_of
+from promotions.services.rewarding.reward_returns import HeldReward, StoredReward, held_of
 
 
 class Counted(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import pytest
 
 from loyalty.models import OutboxEvent
 from members.models import Activity, TierOverride
-from promotions.services.tier_review import check_chunk
+from promotions.services.tiers.tier_review import check_chunk
 from tests.api.test_tiers_of_sales import buy, give_back, tier_of
 from tests.factories.promotions import promotion
 from tests.factories.tiers import ladder

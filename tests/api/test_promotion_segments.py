@@ -9,7 +9,7 @@ from loyalty.models import Job, Program, Upload
 from members.services import segment_import
 from members.tasks import forget_import_tables
 from promotions.models import PromotionApproval, PromotionVersion
-from promotions.services import segment_mapping
+from promotions.services.writing import segment_mapping
 from promotions.tasks import map_segment_file
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion

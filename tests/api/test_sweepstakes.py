@@ -10,7 +10,7 @@ from loyalty.models import Language
 from loyalty.scopes import FOR_PARTNERS, Scope
 from members.models import Member
 from promotions.models import Ticket
-from promotions.services import sweepstakes
+from promotions.services.rewarding import sweepstakes
 from tests.factories.credentials import limits, with_pin
 from tests.factories.ledger import balance, give
 from tests.factories.members import MemberFactory

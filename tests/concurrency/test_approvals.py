@@ -8,8 +8,8 @@ from django.db import transaction
 
 from loyalty.models import Program
 from promotions.models import Promotion, PromotionApproval, PromotionVersion
-from promotions.services import approvals
-from promotions.services.authoring import write_promotion
+from promotions.services.writing import approvals
+from promotions.services.writing.authoring import write_promotion
 from tests.concurrency.test_redemption import race
 
 pytestmark = pytest.mark.django_db(transaction=True)

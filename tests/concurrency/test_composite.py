@@ -17,10 +17,11 @@ from ledger.services.reversal import ReversalRequest
 from loyalty.caller import Actor
 from partners.models import Partner
 from promotions.engine.basket import Basket, BasketLine
-from promotions.services import composite, returns, voids
-from promotions.services.composite_unit import CompositeRequest
+from promotions.services import returns
+from promotions.services.calls import composite, voids
+from promotions.services.calls.composite_unit import CompositeRequest
+from promotions.services.calls.payment import VoucherToUse
 from promotions.services.earning import EarnRequest
-from promotions.services.payment import VoucherToUse
 from promotions.services.returns import ReturnLine, ReturnRequest
 from tests.api.test_voucher_authentication import issued
 from tests.concurrency.test_redemption import TILLS, _load, race

@@ -10,8 +10,8 @@ from loyalty.models import Program
 from members.models import DuplicateFlag, Enrolment, Member
 from members.services import duplicates
 from partners.queries import house
-from promotions.services import enrollment
-from promotions.services.enrollment import EnrollmentRequest
+from promotions.services.membership import enrollment
+from promotions.services.membership.enrollment import EnrollmentRequest
 from tests.concurrency.test_redemption import race
 from tests.factories.ledger import balance
 from tests.factories.members import CardRangeFactory, MemberFactory

@@ -12,8 +12,8 @@ from ledger.services import posting
 from loyalty.caller import Actor
 from loyalty.services.use_case import use_case
 from members.models import Member
-from promotions.services import merging
-from promotions.services.merging import MergeRequest, UnmergeRequest
+from promotions.services.membership import merging
+from promotions.services.membership.merging import MergeRequest, UnmergeRequest
 from tests.concurrency.test_redemption import race, redeem
 from tests.factories.ledger import balance, give
 from tests.factories.members import MemberFactory

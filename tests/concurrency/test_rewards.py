@@ -12,10 +12,10 @@ from loyalty.errors import LoyaltyError
 from partners.models import Partner
 from promotions.engine.basket import Basket, BasketLine
 from promotions.models import BudgetSlot, Sweepstake, Ticket
-from promotions.services import drawing, sweepstakes, tickets
 from promotions.services.earning import EarnRequest, earn
 from promotions.services.returns import reverse_earn
-from promotions.services.sweepstakes import EntryRequest
+from promotions.services.rewarding import drawing, sweepstakes, tickets
+from promotions.services.rewarding.sweepstakes import EntryRequest
 from tests.concurrency.test_redemption import TILLS, race
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion

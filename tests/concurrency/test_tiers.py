@@ -12,7 +12,7 @@ from members.models import Activity, TierMeasure
 from partners.models import Partner
 from promotions.engine.basket import Basket, BasketLine
 from promotions.services.earning import EarnRequest, earn
-from promotions.services.tier_override import TierRequest, give_tier
+from promotions.services.tiers.tier_override import TierRequest, give_tier
 from tests.concurrency.test_redemption import race
 from tests.factories.members import MemberFactory
 from tests.factories.tiers import ladder

@@ -4,7 +4,7 @@ from typing import Any
 from django.db import transaction
 
 from promotions.models import PromotionVersion
-from promotions.services.authoring import put_promotion, write_promotion
+from promotions.services.writing.authoring import put_promotion, write_promotion
 
 LONG_AGO = timedelta(days=400)
 

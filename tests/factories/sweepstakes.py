@@ -5,7 +5,7 @@ from django.db import transaction
 
 from ledger.models import PointType
 from promotions.models import Prize, Sweepstake
-from promotions.services import drawing, sweepstakes
+from promotions.services.rewarding import drawing, sweepstakes
 
 DAY = timedelta(days=1)
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from loyalty.caller import Actor
 from members.ladder import Definition
 from members.models import LadderVersion, TierMeasure
-from promotions.services.ladder import write_ladder
+from promotions.services.tiers.ladder import write_ladder
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -24,8 +24,8 @@ from ledger.services.originals import Original
 from loyalty.errors import LoyaltyError
 from loyalty.models import Program
 from partners.models import Partner
-from promotions.services.redemption_reversals import reverse_redemption
 from promotions.services.returns import reverse_earn
+from promotions.services.rewarding.redemption_reversals import reverse_redemption
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
 

@@ -25,7 +25,7 @@ from ledger.tasks import settle_partners, start_settlement, start_settling
 from loyalty.caller import Actor
 from loyalty.models import Job, Program
 from partners.models import Partner
-from promotions.services.merging import MergeRequest, merge
+from promotions.services.membership.merging import MergeRequest, merge
 from promotions.services.returns import reverse_earn
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory

@@ -9,7 +9,7 @@ from loyalty.errors import ValidationFailed
 from loyalty.models import Program
 from promotions.errors import TestsFail as RuleTestsFail
 from promotions.models import Promotion, PromotionVersion
-from promotions.services.authoring import set_status, write_promotion
+from promotions.services.writing.authoring import set_status, write_promotion
 from tests.factories.promotions import promotion
 
 AWARD = {"kind": "PER_AMOUNT", "type": "PTS", "points": 1, "per": "1.00"}

@@ -15,8 +15,8 @@ from loyalty.models import Job, OutboxEvent, Program
 from loyalty.services import jobs
 from members.models import Member, SegmentMember
 from promotions.models import BudgetSlot, Evaluation, LimitCounter, Promotion, PromotionVersion
-from promotions.services.backtest import definition_of, run_backtest, start_backtest
-from promotions.services.backtest_rows import csv_rows
+from promotions.services.history.backtest import definition_of, run_backtest, start_backtest
+from promotions.services.history.backtest_rows import csv_rows
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
 from tests.factories.segments import SegmentFactory

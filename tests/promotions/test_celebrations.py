@@ -13,8 +13,8 @@ from members.models import Member
 from promotions import tasks
 from promotions.models import MemberEvent, Promotion
 from promotions.services import celebrations
-from promotions.services.authoring import set_status
 from promotions.services.celebrations import celebrate_chunk, days_of
+from promotions.services.writing.authoring import set_status
 from promotions.tasks import run_night, start_night
 from tests.factories.ledger import balance
 from tests.factories.members import MemberFactory

@@ -17,7 +17,7 @@ from promotions import tasks
 from promotions.engine.draw import commitment_of, digest_of_list, winners
 from promotions.errors import SweepstakeForbids
 from promotions.models import Draw, Prize, Sweepstake, Ticket, Winner
-from promotions.services import drawing, sweepstakes
+from promotions.services.rewarding import drawing, sweepstakes
 from promotions.verify_draw import check
 from tests.factories.members import MemberFactory
 from tests.factories.sweepstakes import DAY, drawn, over, sweepstake

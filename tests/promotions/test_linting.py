@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from loyalty.models import Master, MasterEntity, Program
 from promotions.engine import lint as engine
-from promotions.services.authoring import read_definition
-from promotions.services.linting import lint
+from promotions.services.writing.authoring import read_definition
+from promotions.services.writing.linting import lint
 from tests.factories.ledger import PointType
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion

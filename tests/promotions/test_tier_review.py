@@ -7,7 +7,7 @@ import pytest
 from loyalty.services import jobs
 from members.models import Activity, Tier, TierMeasure
 from promotions import tasks
-from promotions.services import tier_review
+from promotions.services.tiers import tier_review
 from tests.factories.members import MemberFactory
 from tests.factories.tiers import ladder
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from promotions.services.tier_review import check_chunk
+from promotions.services.tiers.tier_review import check_chunk
 from tests.api.test_manual_tier_update import put
 from tests.api.test_tiers_of_sales import buy
 from tests.factories.ledger import balance

@@ -20,8 +20,8 @@ from ledger.queries.configuration import configuration
 from loyalty.errors import LoyaltyError, ValidationFailed
 from loyalty.models import Job
 from loyalty.services import jobs
-from promotions.services import backtest
-from promotions.services.backtest_rows import HEADER, OF_OTHERS, csv_rows
+from promotions.services.history import backtest
+from promotions.services.history.backtest_rows import HEADER, OF_OTHERS, csv_rows
 
 SHOWN = 12
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from loyalty.caller import Actor
 from loyalty.errors import LoyaltyError
-from promotions.services.erasure import erase_member
+from promotions.services.membership.erasure import erase_member
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress
 
-from promotions.services.replay import Difference, replay, stored_evaluations
+from promotions.services.history.replay import Difference, replay, stored_evaluations
 
 SHOWN_MAX = 20
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from promotions.services import tier_review
+from promotions.services.tiers import tier_review
 
 
 class Command(BaseCommand):

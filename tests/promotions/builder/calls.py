@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from loyalty.models import Program
 from promotions.admin.promotion_form import PromotionForm
-from promotions.services.authoring import write_promotion
+from promotions.services.writing.authoring import write_promotion
 
 ADD = "admin:promotions_promotion_add"
 

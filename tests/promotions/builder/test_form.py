@@ -11,7 +11,7 @@ from promotions.admin import written
 from promotions.admin.comparison import differences
 from promotions.admin.promotion_form import PromotionForm
 from promotions.models import Promotion, PromotionVersion
-from promotions.services.authoring import read_definition, write_promotion
+from promotions.services.writing.authoring import read_definition, write_promotion
 from tests.factories.promotions import promotion
 from tests.promotions.builder.calls import (
     ADD,

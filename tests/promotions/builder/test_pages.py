@@ -14,8 +14,8 @@ from loyalty.services import jobs
 from members.models import Tier
 from promotions.admin.promotion_form import PromotionForm
 from promotions.models import Promotion, PromotionVersion
-from promotions.services.authoring import write_promotion
-from promotions.services.backtest import run_backtest
+from promotions.services.history.backtest import run_backtest
+from promotions.services.writing.authoring import write_promotion
 from tests.factories.members import MemberFactory
 from tests.factories.promotions import promotion
 from tests.promotions.builder.calls import POINTS, TEST, form_data, sent, text_of

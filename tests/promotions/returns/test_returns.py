@@ -205,7 +205,7 @@ def test_a_reversal_frees_limits_and_budgets_of_promotions_that_have_ended(till,
     promotion("B", award=FIXED, budget={"measure": "POINTS", "at_most": 130})
     sale = sell()
     from promotions.models import Promotion
-    from promotions.services.authoring import set_status
+    from promotions.services.writing.authoring import set_status
 
     with transaction.atomic():
         for each in Promotion.objects.all():

@@ -25,8 +25,8 @@ from promotions.errors import (
 )
 from promotions.models import Draw, Sweepstake, Ticket
 from promotions.queries.entrants import entrant, keeps_out
-from promotions.services import tickets
-from promotions.services.tickets import PURPOSE, Entry
+from promotions.services.rewarding import tickets
+from promotions.services.rewarding.tickets import PURPOSE, Entry
 from vouchers.errors import NotEligible
 
 Status = Sweepstake.Status

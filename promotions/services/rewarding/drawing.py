@@ -22,8 +22,8 @@ from partners.queries import house
 from promotions.engine.draw import ALGORITHM, digest_of_list, winners
 from promotions.errors import SweepstakeForbids
 from promotions.models import Draw, Prize, Sweepstake, Ticket, Winner
-from promotions.services import tickets
-from promotions.services.tickets import PURPOSE
+from promotions.services.rewarding import tickets
+from promotions.services.rewarding.tickets import PURPOSE
 from vouchers.models import Voucher
 from vouchers.services import rewarding
 from vouchers.services.rewarding import Gift

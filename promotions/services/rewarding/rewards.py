@@ -14,9 +14,9 @@ from uuid import UUID
 from django.db import connection
 
 from promotions.engine.types import NEAR_MISSES_MAX, NearMiss, Reward
-from promotions.services import tickets
 from promotions.services.budgets import BudgetKey
-from promotions.services.tickets import TicketGift
+from promotions.services.rewarding import tickets
+from promotions.services.rewarding.tickets import TicketGift
 from vouchers.services import rewarding
 from vouchers.services.rewarding import Gift
 

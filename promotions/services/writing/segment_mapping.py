@@ -16,7 +16,7 @@ from loyalty.services import jobs
 from loyalty.services.use_case import use_case
 from members.services import segment_import
 from members.services.segment_import import Prepared
-from promotions.services import authoring
+from promotions.services.writing import authoring
 
 KIND = "promotions.tasks.map_segment_file"
 

@@ -9,16 +9,16 @@ from loyalty.errors import NotFound
 from loyalty.services import epoch
 from promotions.errors import NothingWaits, SecondPersonNeeded
 from promotions.models import Promotion, PromotionApproval
-from promotions.services.authoring import (
+from promotions.services.writing.authoring import (
     Written,
     announce,
     make_version,
     read_definition,
     set_status,
 )
-from promotions.services.linting import lint
-from promotions.services.rule_tests import run_tests
-from promotions.services.waiting import WAITING, note
+from promotions.services.writing.linting import lint
+from promotions.services.writing.rule_tests import run_tests
+from promotions.services.writing.waiting import WAITING, note
 
 
 def approve(code: str, *, by: str, at: datetime, reason: str = "") -> Written:

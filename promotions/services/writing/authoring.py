@@ -29,10 +29,10 @@ from promotions.models import (
     PromotionVersion,
     Sweepstake,
 )
-from promotions.services import waiting
-from promotions.services.linting import lint
-from promotions.services.rule_tests import run_tests
 from promotions.services.snapshot import load_schemas
+from promotions.services.writing import waiting
+from promotions.services.writing.linting import lint
+from promotions.services.writing.rule_tests import run_tests
 from vouchers.models import VoucherType
 
 

@@ -33,7 +33,7 @@ from members.ladder import (
 from members.models import Activity, TierMeasure
 from promotions.engine.money import to_minor
 from promotions.services.sales import standing_returns
-from promotions.services.standings import Standing, posted_at
+from promotions.services.tiers.standings import Standing, posted_at
 
 CHANGED = "TIER_CHANGED"
 LADDER = Actor.system("ladder")

@@ -21,7 +21,7 @@ from members.ladder import Days, Definition, Held, Ladder, Measure, window_of
 from members.queries.providers import in_stored_form
 from promotions.services.awarding import recording
 from promotions.services.budgets import Till
-from promotions.services.rewards import Record
+from promotions.services.rewarding.rewards import Record
 
 
 @dataclass(slots=True)

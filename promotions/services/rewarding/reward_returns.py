@@ -16,9 +16,9 @@ from django.db import connection
 from ledger.kernel.book import Transaction
 from ledger.services.posting import LockedBook
 from promotions.engine.types import Reward
-from promotions.services import tickets
-from promotions.services.rewards import gift_of, give, row_of
-from promotions.services.tickets import TicketGift
+from promotions.services.rewarding import tickets
+from promotions.services.rewarding.rewards import gift_of, give, row_of
+from promotions.services.rewarding.tickets import TicketGift
 from vouchers import codes
 from vouchers.services import rewarding
 from vouchers.services.rewarding import Gift

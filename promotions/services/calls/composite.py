@@ -28,13 +28,13 @@ from loyalty.services.use_case import looking, use_case
 from promotions.engine.basket import Product
 from promotions.engine.types import Evaluation
 from promotions.queries import products_by_sku
-from promotions.services import earning, facts, overrides, standings
+from promotions.services import earning, facts
 from promotions.services.awarding import asked_of, recording
 from promotions.services.budgets import OnlyLooking, Till
-from promotions.services.composite_returns import draft_returns
-from promotions.services.composite_unit import CompositeRequest, Unit
-from promotions.services.parts import told_of_parts
-from promotions.services.payment import (
+from promotions.services.calls.composite_returns import draft_returns
+from promotions.services.calls.composite_unit import CompositeRequest, Unit
+from promotions.services.calls.parts import told_of_parts
+from promotions.services.calls.payment import (
     Bill,
     DraftedBurn,
     DraftedVoucher,
@@ -43,8 +43,9 @@ from promotions.services.payment import (
     paid_basket,
 )
 from promotions.services.returns import DraftedReturn
-from promotions.services.rewards import Record
+from promotions.services.rewarding.rewards import Record
 from promotions.services.snapshot import snapshot_of
+from promotions.services.tiers import overrides, standings
 from vouchers.queries.benefits import Holder
 from vouchers.services import authentication, benefits
 from vouchers.services.authentication import AtTill

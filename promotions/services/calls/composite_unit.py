@@ -14,11 +14,11 @@ from ledger.services.posting import LockedBook
 from loyalty.caller import Actor
 from loyalty.secret import Secret
 from promotions.services.budgets import Purse
+from promotions.services.calls.payment import VoucherToUse
 from promotions.services.earning import EarnRequest
 from promotions.services.facts import Known
-from promotions.services.payment import VoucherToUse
 from promotions.services.returns import ReturnRequest
-from promotions.services.standings import Standing
+from promotions.services.tiers.standings import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from ledger.services.posting import LockedBook
 from partners.queries import house
-from promotions.services import tiering
 from promotions.services.budgets import Purse
 from promotions.services.occasions import Occasion, post_bonus
 from promotions.services.snapshot import snapshot_of
-from promotions.services.standings import Standing, posted_at
+from promotions.services.tiers import tiering
+from promotions.services.tiers.standings import Standing, posted_at
 
 TRIGGER = "TIER_CHANGE"
 

@@ -12,8 +12,8 @@ from ledger.queries.tiers import Override
 from ledger.services.posting import LockedBook
 from loyalty.caller import Actor
 from members.ladder import Held, after_override
-from promotions.services.standings import Standing, posted_at
-from promotions.services.tiering import Cause, climb_now, local_day, move
+from promotions.services.tiers.standings import Standing, posted_at
+from promotions.services.tiers.tiering import Cause, climb_now, local_day, move
 
 
 def catch_up(standing: Standing, book: LockedBook) -> None:

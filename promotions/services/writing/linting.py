@@ -21,8 +21,8 @@ from promotions.engine.lint import Around, Found, Live
 from promotions.errors import TestsFail
 from promotions.models import EventType
 from promotions.queries.promotions import live_definitions
-from promotions.services.rule_tests import run_tests
 from promotions.services.snapshot import load_schemas
+from promotions.services.writing.rule_tests import run_tests
 
 _TIER = re.compile(r"""\bmember\.tier\s*==\s*(?:'([^']*)'|"([^"]*)")""")
 _NAMED_MAX = 200  # Codes looked up in the master data for one key.

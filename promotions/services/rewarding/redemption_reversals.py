@@ -13,7 +13,7 @@ from ledger.services.originals import original_of
 from ledger.services.posting import Find, LockedBook
 from ledger.services.reversal import ReversalRequest, Reversed
 from loyalty.services.use_case import use_case
-from promotions.services import tickets
+from promotions.services.rewarding import tickets
 from vouchers.errors import WholeOnly
 from vouchers.services import redemption
 

@@ -27,7 +27,7 @@ from members.queries.visibility import sees_person
 from members.services import activity, aliases, cards, duplicates, passwords, pins, profile
 from members.services.consents import Given, record_consents
 from members.services.enrolment import enrol
-from promotions.services.welcome import PointsGiven, welcome
+from promotions.services.membership.welcome import PointsGiven, welcome
 
 Policy = Program.DuplicatePolicy
 

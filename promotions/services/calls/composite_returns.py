@@ -13,8 +13,8 @@ from ledger.services.originals import original_of
 from ledger.services.posting import Alongside
 from loyalty.errors import FieldError, LoyaltyError, ValidationFailed
 from promotions.services.budgets import BudgetKey, OnlyLooking
-from promotions.services.composite_unit import CompositeRequest, Unit
-from promotions.services.payment import Bill
+from promotions.services.calls.composite_unit import CompositeRequest, Unit
+from promotions.services.calls.payment import Bill
 from promotions.services.returns import DraftedReturn, post_return
 
 

@@ -17,12 +17,12 @@ from ledger.services import posting
 from ledger.services.posting import LockedBook
 from loyalty.services.use_case import use_case
 from members.ladder import Held, Ladder, review
-from promotions.services import standings
 from promotions.services.budgets import Till
-from promotions.services.overrides import catch_up
-from promotions.services.standings import Standing, posted_at
-from promotions.services.tier_rewards import reward_move, rewards_moves
-from promotions.services.tiering import Cause, local_day, move
+from promotions.services.tiers import standings
+from promotions.services.tiers.overrides import catch_up
+from promotions.services.tiers.standings import Standing, posted_at
+from promotions.services.tiers.tier_rewards import reward_move, rewards_moves
+from promotions.services.tiers.tiering import Cause, local_day, move
 
 CHUNK = 5_000  # Members read at once; those who move are locked.
 

@@ -15,10 +15,10 @@ from loyalty.errors import FieldError, ValidationFailed, VersionConflict
 from members import stages
 from members.errors import StageForbids
 from members.models import Member, Tier, TierOverride
-from promotions.services import overrides, standings
 from promotions.services.budgets import Till
-from promotions.services.standings import Standing, posted_at
-from promotions.services.tier_rewards import reward_move, rewards_moves
+from promotions.services.tiers import overrides, standings
+from promotions.services.tiers.standings import Standing, posted_at
+from promotions.services.tiers.tier_rewards import reward_move, rewards_moves
 
 GIVEN, EXTENDED = "TIER_GIVEN", "TIER_EXTENDED"
 

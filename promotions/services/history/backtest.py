@@ -28,11 +28,11 @@ from promotions.engine.versions import Version, compile_version
 from promotions.models import Promotion
 from promotions.queries.history import Past, Span, Today, count_sales, facts_today, last_of_chunk
 from promotions.queries.history import sales as sales_of
-from promotions.services.authoring import read_definition
 from promotions.services.awarding import carries
-from promotions.services.backtest_report import Draft, report_of
-from promotions.services.recorded import Recorded, complete, recorded_since
+from promotions.services.history.backtest_report import Draft, report_of
+from promotions.services.history.recorded import Recorded, complete, recorded_since
 from promotions.services.snapshot import load, load_schemas
+from promotions.services.writing.authoring import read_definition
 
 KIND = "promotions.tasks.backtest_promotion"
 CHUNK = 250

@@ -24,9 +24,10 @@ from loyalty.caller import Actor
 from loyalty.services.use_case import use_case
 from promotions.errors import PartReversed
 from promotions.models import Evaluation
-from promotions.services import budgets, reward_returns, standings, tiering
-from promotions.services.parts import told_of_parts
+from promotions.services import budgets
+from promotions.services.calls.parts import told_of_parts
 from promotions.services.returns import freeing, post_reversal, standing_for
+from promotions.services.rewarding import reward_returns
 from promotions.services.sales import (
     Stored,
     changes,
@@ -34,8 +35,9 @@ from promotions.services.sales import (
     stored_of_sale,
     used_of,
 )
-from promotions.services.standings import Standing
-from promotions.services.tiering import Counted
+from promotions.services.tiers import standings, tiering
+from promotions.services.tiers.standings import Standing
+from promotions.services.tiers.tiering import Counted
 from vouchers import codes
 from vouchers.models import BenefitUse, Voucher, VoucherUse
 from vouchers.services import authentication, benefits

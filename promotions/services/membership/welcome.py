@@ -12,11 +12,11 @@ from ledger.services import posting
 from ledger.services.posting import LockedBook
 from loyalty.caller import Caller
 from members.models import Member
-from promotions.services import overrides, standings, tiering
 from promotions.services.awarding import recording
 from promotions.services.budgets import Till
 from promotions.services.occasions import Bonus, Occasion, post_bonus
-from promotions.services.standings import Standing
+from promotions.services.tiers import overrides, standings, tiering
+from promotions.services.tiers.standings import Standing
 
 
 class PointsGiven(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from members.services import merge as members
 from members.services.merge import Conflict
 from members.stages import FINAL
 from promotions.errors import MergeForbidden, MergeTouched, NotMerged
-from promotions.services import tickets
+from promotions.services.rewarding import tickets
 from vouchers.services import merging as vouchers
 
 TOUCHES_SHOWN = 20

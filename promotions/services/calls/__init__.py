@@ -1,0 +1,1 @@
+"""All Transaction and its void: several postings as one unit."""

@@ -1,0 +1,1 @@
+"""Stored evaluations: tried again with a draft, and replayed."""

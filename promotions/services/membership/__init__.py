@@ -1,0 +1,1 @@
+"""Enrolment, its welcome, merging and erasure: what moves points with a member."""

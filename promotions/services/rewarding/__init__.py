@@ -1,0 +1,1 @@
+"""What promotions give beside points: vouchers and tickets, sweepstakes and their draws."""

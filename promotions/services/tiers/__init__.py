@@ -1,0 +1,1 @@
+"""Tiers by rules: measures, the ladder, reviews and overrides."""

@@ -1,0 +1,1 @@
+"""Promotions as they are written, tested, judged and approved."""
