@@ -1,6 +1,7 @@
 """The audit finds what breaks the books: each kind of damage is done on purpose."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -57,6 +58,17 @@ def _slowly(execute, sql, params, many, context):
     if sql.lstrip().startswith("--"):
         sql = f"SELECT found.* FROM ({sql.rstrip().rstrip(';')}) found, pg_sleep(0.005)"
     return execute(sql, params, many, context)
+
+
+def test_a_lot_that_lives_longer_by_being_spent_is_not_judged(till, member, now):
+    give(member, 2, lives=timedelta(days=1), expiry="P2M/ACTIVITY/NONE")
+    give(member, 1, lives=timedelta(days=1))
+    body = {"reference": "R1", "occurred_at": now.isoformat(), "type": "PTS", "points": 1}
+
+    spent = till.post("/transactions/redeem/", {"member": {"number": member.number}, **body})
+
+    assert spent.status_code == 201, spent.json()
+    assert [each for each in audit() if each.violations] == []
 
 
 @pytest.mark.broken_books

@@ -1,5 +1,5 @@
 -- Where points were spent, no lot that expires sooner had any available left. Lots whose date may
--- have moved since (activity policies, the grace of a reversal) are not judged.
+-- have moved since (activity policies, the grace of a reversal) are not judged, spent or not.
 WITH spent AS (
     SELECT DISTINCT ON (t.id, e.point_type_id)
            t.id, t.member_id, t.version, t.posted_at, e.point_type_id, l.expires_at,
@@ -8,6 +8,8 @@ WITH spent AS (
     JOIN ledger_entry e ON e.transaction_id = t.id
     JOIN ledger_lot l ON l.id = e.lot_id
     WHERE t.kind IN ('REDEMPTION', 'ADJUSTMENT') AND e.source = 3 AND e.target IN (5, 7)
+      AND l.expiry NOT LIKE '%/ACTIVITY/%'
+      AND NOT EXISTS (SELECT FROM ledger_entry b WHERE b.lot_id = l.id AND b.source = 5)
     ORDER BY t.id, e.point_type_id, l.expires_at DESC NULLS FIRST, l.version DESC, l.seq DESC
 )
 SELECT s.id AS transaction, s.member_id AS member, l.id AS lot, held.available
