@@ -81,10 +81,14 @@ LEFT JOIN LATERAL (
     SELECT sum((t.data -> 'forgiven' ->> r.root::text)::bigint)::bigint AS forgiven
     FROM ledger_lot lot
     JOIN ledger_transaction given ON given.id = lot.transaction_id
-    JOIN ledger_transaction t ON t.original IN (given.id, given.original)
-        OR (t.kind = 'RETURN_REVERSAL' AND t.original IN (
-            SELECT id FROM ledger_transaction
-            WHERE original IN (given.id, given.original) AND kind = 'RETURN'))
+    -- By key alone: an OR of two ways to the original would read the ledger whole.
+    CROSS JOIN LATERAL (
+        SELECT given.id AS original UNION SELECT given.original
+        UNION SELECT id FROM ledger_transaction
+        WHERE original IN (given.id, given.original) AND kind = 'RETURN'
+    ) way
+    JOIN ledger_transaction t ON t.original = way.original
+        AND (t.original IN (given.id, given.original) OR t.kind = 'RETURN_REVERSAL')
     WHERE lot.id = r.root AND t.data -> 'forgiven' ? r.root::text
 ) g ON true"""
 
