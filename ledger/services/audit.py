@@ -5,12 +5,12 @@ database test run the same files.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 AUDIT_FOLDER = Path(__file__).parent.parent / "sql" / "audit"
 ROWS_SHOWN = 20
@@ -68,9 +68,12 @@ def _as_long_as_it_takes() -> Iterator[None]:
             " set_config('statement_timeout', '0', false)"
         )
         before = cursor.fetchone()[0]
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [before])
+    try:
+        yield
+    finally:
+        # In a transaction that is broken, its rollback sets it back.
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [before])
 
 
 def _check_all() -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from loyalty.errors import LoyaltyError, ScopeMissing, ValidationFailed
 from loyalty.scopes import Scope
 from promotions.api.earning import earned_answer
 from promotions.api.returns import ItemsBody, items_request, return_answer, take_back
-from promotions.services import batch, earning, returns
+from promotions.services import batch, earning, returns, reversals
 from promotions.services.blind_returns import BlindReturnRequest
 from promotions.shapes.purchases import PurchaseBody, earn_request
 
@@ -140,7 +140,7 @@ class BatchViewSet(ProgramViewSet):
                 answer = return_answer(kept, self.caller)
                 replayed = kept.earlier is not None
             else:
-                back = returns.reverse_earn(wanted, at=self.now())
+                back = reversals.reverse_earn(wanted, at=self.now())
                 answer = answer_of(back.book, back.transaction, back.earlier, self.caller)
                 replayed = back.earlier is not None
         except Exception as error:  # One item's fault must not lose the others' outcomes.

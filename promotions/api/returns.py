@@ -36,7 +36,7 @@ from loyalty.scopes import Scope
 from promotions.engine.basket import Basket, BasketLine
 from promotions.engine.types import PIECE
 from promotions.errors import OriginalNeeded, ReturnExceedsPurchase, TicketsListed
-from promotions.services import returns
+from promotions.services import returns, reversals
 from promotions.services.blind_returns import BlindReturnRequest, return_unknown
 from promotions.services.returns import ReturnRequest
 from promotions.services.rewarding import redemption_reversals
@@ -105,7 +105,7 @@ class ReturnViewSet(ProgramViewSet):
             message = "An earn is reversed whole; return items takes back a part."
             raise ValidationFailed([FieldError("/points", "NOT_HERE", message)])
         wanted = reversal_request("reverse-earn", body, self.caller, self.request_id)
-        done = returns.reverse_earn(wanted, at=self.now())
+        done = reversals.reverse_earn(wanted, at=self.now())
         answer = answer_of(done.book, done.transaction, done.earlier, self.caller)
         return self.posted(answer, replayed=done.earlier is not None)
 

@@ -25,7 +25,7 @@ from promotions.demo.people import card_of
 from promotions.engine.basket import Basket, BasketLine, Product
 from promotions.services.bulk import earn_many
 from promotions.services.earning import EarnRequest
-from promotions.services.returns import reverse_earn
+from promotions.services.reversals import reverse_earn
 from promotions.services.tiers import tier_review
 
 CHUNK = 1_000  # Purchases per commit: short locks, and a lost worker loses little.

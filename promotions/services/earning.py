@@ -190,7 +190,7 @@ def post_earn(
     visits = int(bool(purchase.lines))
     tiering.count_sale(standing, book, transaction, spend=spend, visits=visits)
     if tier_of_call is None or climbed(standing, tier_of_call):
-        reward_move(standing, book, tier_of_call or tier, purse=purse, sale=request.sale)
+        reward_move(standing, book, tier_of_call or tier, purse=purse, sale=transaction.id)
     after_earn(book, header, settings, awarded=bool(judged.evaluation.awards))
     return transaction, judged.evaluation, record
 

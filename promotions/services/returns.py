@@ -1,4 +1,4 @@
-"""Taking an earn back, whole or by the items that were returned."""
+"""Partial Earn Reversal: taking back what was earned on items that were returned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,8 @@ from ledger.services.originals import original_of
 from ledger.services.posting import Alongside, Find, LockedBook
 from ledger.services.reversal import (
     ReversalRequest,
-    Reversed,
     Shortfall,
     header_of,
-    post_earn_reversal,
     reversed_by_lot,
 )
 from ledger.services.sale import take_of_sale
@@ -41,11 +39,11 @@ from promotions.engine.returns import (
 )
 from promotions.engine.types import Award, Evaluation, Purchase
 from promotions.errors import ReturnExceedsPurchase
-from promotions.services import budgets, events
+from promotions.services import budgets
 from promotions.services.awarding import award_row, dated_awards, grants_of
 from promotions.services.earning import stored_result
+from promotions.services.reversals import freeing, standing_for, take_back_lifts
 from promotions.services.rewarding import reward_returns
-from promotions.services.rewarding.reward_returns import held_of
 from promotions.services.sales import (
     Counted,
     Granted,
@@ -53,101 +51,11 @@ from promotions.services.sales import (
     change_of_uses,
     changes,
     sale_of,
-    stored_of_sale,
     used_now,
-    used_of,
 )
 from promotions.services.snapshot import snapshot_of
-from promotions.services.tiers import overrides, standings, tiering
+from promotions.services.tiers import standings, tiering
 from promotions.services.tiers.standings import Standing
-
-
-@use_case
-def reverse_earn(request: ReversalRequest, *, at: datetime) -> Reversed:
-    """Take a whole earn, or what an event gave, back: the mirror of its lots; in every stage.
-
-    What it used up of limits and budgets goes back to the periods it was claimed from, also of
-    promotions that have ended. The measures of the sale's day are lowered, and a tier that it led
-    to goes. Of a sale that was returned in part, the rest.
-
-    :raises TransactionNotFound: if the earn is not here or not the caller's.
-    :raises AlreadyReversed: if it was taken back before.
-    :raises ReversalRefused: if points were spent and their type's policy is REFUSE.
-    """
-    original = original_of(request.original, Kind.EARN, Kind.BONUS)
-    find = Find(request.partner_id, Kind.EARN_REVERSAL, request.reference)
-    book = posting.lock({"id": original.member_id}, at=at, find=find, lots=Lots.ALL)
-    if earlier := posting.replayed(book, request.digest):
-        return Reversed(book, None, earlier=earlier)
-    posting.settle(book)
-    standing = standing_for(book)
-    drafted = post_reversal(book, original, request, standing)
-    posting.write(book, alongside=[*drafted.alongside, *standings.record_of([standing])])
-    return Reversed(book, drafted.transaction, shortfall=tuple(drafted.shortfall))
-
-
-@dataclass(frozen=True, slots=True)
-class DraftedReversal:
-    """A whole reversal's draft, its shortfall, and what frees its limits with the write."""
-
-    transaction: Transaction
-    shortfall: list[Shortfall]
-    alongside: list[Alongside]
-
-
-def post_reversal(
-    book: LockedBook,
-    original: TransactionRow,
-    request: ReversalRequest,
-    standing: Standing,
-    *,
-    keeps_tier: bool = False,
-) -> DraftedReversal:
-    """Draft the reversal of a whole earn or bonus on a locked and settled book; a step.
-
-    Takes back its points, what it counted towards tiers, and what it used up of limits and
-    budgets. Its vouchers and tickets are taken back at once, and told in the transaction's data.
-    With `keeps_tier` the caller sees to the tier. The refusals of `reverse_earn`.
-    """
-    assert connection.in_atomic_block
-    transaction, shortfall = post_earn_reversal(book, original, request)
-    counted = tiering.negative(tiering.standing_counted(original, standing.settings))
-    if keeps_tier:
-        tiering.count_back(standing, book, transaction, counted)
-    else:
-        tiering.count_return(standing, book, transaction, original, counted)
-    stored = stored_of_sale(original)
-    used, held = used_of(stored), held_of(each.rewards for each in stored)
-    member_id = book.book.member_id
-    if held:
-        budgets.hold(changes(used, {}, member_id)[1])
-        reward_returns.post_changes(book, transaction, held)
-    freed = freeing(used, {}, member_id)
-    if original.kind == Kind.BONUS and original.reference is not None:
-        # What Laurel gave by itself, as for a birthday, is not given again by the next night.
-        freed += events.forgetting(original)
-    return DraftedReversal(transaction, shortfall, freed)
-
-
-def standing_for(book: LockedBook) -> Standing:
-    """Return where the book's member stands now."""
-    standing = standings.standing_of(book, configuration(book.epoch))
-    overrides.catch_up(standing, book)
-    return standing
-
-
-def freeing(
-    before: Mapping[Counted, int],
-    after: Mapping[Counted, int],
-    member_id: int,
-    evaluations: Sequence[dict[str, Any]] = (),
-) -> list[Alongside]:
-    """Return what stores a return's evaluation, and frees what is no longer used up."""
-    counts, unused = changes(before, after, member_id)
-    if not (counts or unused or evaluations):
-        return []
-    document = {"evaluations": evaluations, "counts": counts, "unused": unused}
-    return [Alongside("promotions_record", msgspec.json.encode(document))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +110,10 @@ def return_items(request: ReturnRequest, *, at: datetime) -> ReturnedItems:
         return ReturnedItems(book, None, stored_result(earlier.id), earlier=earlier)
     posting.settle(book)
     standing = standing_for(book)
+    before = standing.held.tier
     drafted = post_return(book, original, request, standing)
-    posting.write(book, alongside=[*drafted.alongside, *standings.record_of([standing])])
+    alongside = take_back_lifts(book, original, reversal, standing, before, drafted.alongside)
+    posting.write(book, alongside=[*alongside, *standings.record_of([standing])])
     return ReturnedItems(book, drafted.transaction, drafted.result)
 
 

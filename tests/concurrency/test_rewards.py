@@ -13,7 +13,7 @@ from partners.models import Partner
 from promotions.engine.basket import Basket, BasketLine
 from promotions.models import BudgetSlot, Sweepstake, Ticket
 from promotions.services.earning import EarnRequest, earn
-from promotions.services.returns import reverse_earn
+from promotions.services.reversals import reverse_earn
 from promotions.services.rewarding import drawing, sweepstakes, tickets
 from promotions.services.rewarding.sweepstakes import EntryRequest
 from tests.concurrency.test_redemption import TILLS, race

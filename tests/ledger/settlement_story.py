@@ -11,7 +11,7 @@ from ledger.services.redemption import RedemptionRequest, redeem_points
 from ledger.services.reversal import ReversalRequest
 from ledger.services.settlement import settle_chunk
 from partners.models import ExchangeTerms, Partner, PartnerRate
-from promotions.services.returns import reverse_earn
+from promotions.services.reversals import reverse_earn
 from promotions.services.rewarding.redemption_reversals import reverse_redemption
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory

@@ -24,7 +24,7 @@ from ledger.services.originals import Original
 from loyalty.errors import LoyaltyError
 from loyalty.models import Program
 from partners.models import Partner
-from promotions.services.returns import reverse_earn
+from promotions.services.reversals import reverse_earn
 from promotions.services.rewarding.redemption_reversals import reverse_redemption
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory

@@ -113,7 +113,7 @@ def test_breakage_and_redemption_by_cohort(story):
 
 
 def test_points_that_paid_a_debt_are_told_apart(program, now):
-    from promotions.services.returns import reverse_earn
+    from promotions.services.reversals import reverse_earn
 
     story = Story()
     first = story.earn(2, story.ann, story.grocer, 100)

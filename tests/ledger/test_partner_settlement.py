@@ -26,7 +26,7 @@ from loyalty.caller import Actor
 from loyalty.models import Job, Program
 from partners.models import Partner
 from promotions.services.membership.merging import MergeRequest, merge
-from promotions.services.returns import reverse_earn
+from promotions.services.reversals import reverse_earn
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
 from tests.factories.partners import PartnerFactory

@@ -26,7 +26,7 @@ from promotions.errors import PartReversed
 from promotions.models import Evaluation
 from promotions.services import budgets
 from promotions.services.calls.parts import told_of_parts
-from promotions.services.returns import freeing, post_reversal, standing_for
+from promotions.services.reversals import freeing, post_reversal, standing_for
 from promotions.services.rewarding import reward_returns
 from promotions.services.sales import (
     Stored,

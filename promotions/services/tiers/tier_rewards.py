@@ -24,8 +24,8 @@ def reward_move(
     """Reward that a member no longer holds the tier `before`; a step on a settled book.
 
     What is given counts towards tiers as all points do, and may move the member once more; that is
-    rewarded, too. The records are the standing's, to be written with the books. `sale` is the call
-    of several parts that moved the member, if one did.
+    rewarded, too. The records are the standing's, to be written with the books. `sale` is the earn
+    that moved the member, if one did: with it the reward is taken back.
     """
     while standing.held.tier != before and rewards_moves(standing):
         after = standing.held.tier
