@@ -1,9 +1,12 @@
 """The month of four partners in docs/settlement.md, played through the services."""
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from ledger.models import StatementLine
 from ledger.services.adjustments import AdjustmentRequest, adjust_points
 from ledger.services.exchange import ExchangeRequest
 from ledger.services.originals import Original
@@ -118,3 +121,37 @@ class Story:
         self.adjust(26, self.bob, "CREDIT", 70)
         self.adjust(27, self.ann, "DEBIT", 20)
         return self
+
+
+OCTOBER = date(2026, 10, 1)
+NOW = datetime(2026, 11, 3, 8, tzinfo=UTC)
+DOCS = Path(__file__).parent.parent.parent / "docs" / "settlement.md"
+
+
+def lines(month=OCTOBER):
+    """Return the lines of a month as the documentation writes them."""
+    rows = StatementLine.objects.filter(statement__month=month).select_related("statement__partner")
+    found = [
+        (
+            row.statement.partner.code,
+            row.movement,
+            row.points,
+            row.rate and row.rate.normalize(),
+            row.amount,
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda row: (row[0], row[1], row[3] or 0))
+
+
+def documented():
+    text = DOCS.read_text().split("The statements of October:")[1]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| ") and not line.startswith("| Partner")
+    ]
+    return [
+        (partner, movement, int(points), Decimal(rate) if rate else None, Decimal(amount))
+        for partner, movement, points, rate, amount in rows
+    ]

@@ -1,16 +1,14 @@
 """A month is settled with partners once, and what is settled is the ledger."""
 
 import random
-import threading
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Sum
 
 from ledger.errors import InsufficientPoints, MonthNotOver
@@ -19,56 +17,21 @@ from ledger.queries.configuration import configuration
 from ledger.queries.liability import liability
 from ledger.services import partner_settlement
 from ledger.services.exchange_settlement import settle_exchange
-from ledger.services.partner_settlement import close_books, settle_month
+from ledger.services.partner_settlement import settle_month
 from ledger.services.settlement import settle_chunk
 from ledger.tasks import settle_partners, start_settlement, start_settling
 from loyalty.caller import Actor
 from loyalty.models import Job, Program
-from partners.models import Partner
 from promotions.services.membership.merging import MergeRequest, merge
 from promotions.services.reversals import reverse_earn
 from tests.factories.ledger import give
 from tests.factories.members import MemberFactory
-from tests.factories.partners import PartnerFactory
-from tests.ledger.settlement_story import Story, rate
-
-OCTOBER = date(2026, 10, 1)
-NOW = datetime(2026, 11, 3, 8, tzinfo=UTC)
-DOCS = Path(__file__).parent.parent.parent / "docs" / "settlement.md"
+from tests.ledger.settlement_story import NOW, OCTOBER, Story, documented, lines
 
 
 @pytest.fixture
 def story(program):
     return Story().play()
-
-
-def lines(month=OCTOBER):
-    """Return the lines of a month as the documentation writes them."""
-    rows = StatementLine.objects.filter(statement__month=month).select_related("statement__partner")
-    found = [
-        (
-            row.statement.partner.code,
-            row.movement,
-            row.points,
-            row.rate and row.rate.normalize(),
-            row.amount,
-        )
-        for row in rows
-    ]
-    return sorted(found, key=lambda row: (row[0], row[1], row[3] or 0))
-
-
-def documented():
-    text = DOCS.read_text().split("The statements of October:")[1]
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line.startswith("| ") and not line.startswith("| Partner")
-    ]
-    return [
-        (partner, movement, int(points), Decimal(rate) if rate else None, Decimal(amount))
-        for partner, movement, points, rate, amount in rows
-    ]
 
 
 def test_the_month_of_the_documentation(story):
@@ -324,78 +287,3 @@ def test_a_settlement_that_failed_goes_on_when_it_is_asked_for_again(story):
     start_settling(OCTOBER, at=NOW)
 
     assert Job.objects.get().status == "PENDING"
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("committed_program")
-class TestRace:
-    """A posting is under way while the month is closed."""
-
-    def close_beside_a_posting(self, monkeypatch):
-        """Post with a clock of October, and close while the book is locked; return both ends."""
-        partner, member = PartnerFactory(code="GROCER"), MemberFactory()
-        rate(partner, "EARN", "0.01")
-        opened, closing = threading.Event(), threading.Event()
-        from ledger.services import posting
-
-        whole = posting.settle
-
-        def slow(book):
-            opened.set()
-            closing.wait(timeout=10)
-            return whole(book)
-
-        monkeypatch.setattr(posting, "settle", slow)
-
-        def post():
-            try:
-                give(member, 10, at=datetime(2026, 10, 31, 12, tzinfo=UTC), partner=partner)
-            finally:
-                connection.close()
-
-        thread = threading.Thread(target=post)
-        thread.start()
-        opened.wait(timeout=10)
-        threading.Timer(0.3, closing.set).start()
-        settle_month(OCTOBER, at=NOW)
-        thread.join()
-
-    def test_the_close_waits_for_it(self, monkeypatch):
-        self.close_beside_a_posting(monkeypatch)
-
-        assert lines() == [("GROCER", "EARNED", 10, Decimal("0.01"), Decimal("0.10"))]
-
-    @pytest.mark.broken_books
-    def test_without_the_lock_it_would_be_missed(self, monkeypatch):
-        """Prove that the race above is a real one: the posting is settled with nobody."""
-
-        def unlocked(until):
-            Program.objects.update(books_closed_until=until)
-
-        monkeypatch.setattr(partner_settlement, "close_books", unlocked)
-        self.close_beside_a_posting(monkeypatch)
-
-        assert lines() == []
-        assert Transaction.objects.get().posted_at < Program.objects.get().books_closed_until
-
-    def test_two_settle_it_as_one(self):
-        story = Story().play()
-        close_books(datetime(2026, 10, 31, 23, tzinfo=UTC))
-        barrier, found = threading.Barrier(2), []
-
-        def settle():
-            barrier.wait()
-            try:
-                found.append(settle_month(OCTOBER, at=NOW).statements)
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=settle) for _ in range(2)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
-
-        assert found == [4, 4]
-        assert lines() == documented()
-        assert Partner.objects.filter(pk=story.air.pk).exists()
